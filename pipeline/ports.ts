@@ -1,0 +1,144 @@
+/** What the pipeline needs from the world. Adapters implement these; test/contracts holds one suite per port. */
+import type { RgbImage } from '#core/image/rgb-image';
+
+export interface StoredObject {
+  readonly key: string;
+  readonly size: number;
+  /** Changes whenever the object's bytes change. */
+  readonly etag: string;
+}
+
+/** The bucket, or a folder that behaves like one. Keys use `/`; an object that exists is complete. */
+export interface ObjectStore {
+  /** The object's bytes, or undefined where there is none. @throws RejectedInput if the object may not be read (a link out of the folder). */
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** The bytes together with their etag, for a later `swap`. */
+  getTagged(key: string): Promise<{ bytes: Uint8Array; etag: string } | undefined>;
+  head(key: string): Promise<StoredObject | undefined>;
+  /** Writes only if the key is free (If-None-Match: *). False: somebody was first, their object stands. */
+  putNew(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Compare and swap: writes only if the object still has this etag (undefined: only if it is absent). The new etag, or undefined if lost. */
+  swap(key: string, bytes: Uint8Array, etag: string | undefined): Promise<string | undefined>;
+  /** Writes in any case: for pages and copies that anyone may write again. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Every object under a prefix, in the order of UTF-8 bytes of their keys. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+}
+
+export interface ReceivedMessage {
+  readonly body: string;
+  /** How often this message has been handed out, this time included. */
+  readonly receives: number;
+  /** Names this hand-out for `delete` and `extend`. */
+  readonly receipt: string;
+}
+
+/** At least once, in no order. */
+export interface Queue {
+  send(bodies: readonly string[]): Promise<void>;
+  /** Up to `max` messages, each hidden from others until its visibility runs out. Waits at most `waitSeconds` for the first. */
+  receive(max: number, waitSeconds: number): Promise<ReceivedMessage[]>;
+  delete(receipt: string): Promise<void>;
+  /** Hides the message for so long from now. @throws Error if it is ours no more. */
+  extend(receipt: string, seconds: number): Promise<void>;
+}
+
+export type TensorType = 'float32' | 'int32' | 'int64' | 'uint8' | 'bool' | 'float64';
+
+/** Numbers going into or coming out of a model. int64 is a BigInt64Array. */
+export interface TensorValue {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array | Float64Array;
+}
+
+export type Tensors = Readonly<Record<string, TensorValue>>;
+
+export interface RunResult {
+  readonly outputs: Tensors;
+  /** The feeds, handed back: their buffers were moved away by `run` and live on in these objects only. */
+  readonly feeds: Tensors;
+}
+
+/** A loaded ONNX graph. Several runs may be under way at once; each uses one session. */
+export interface Model {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile. @param wanted default: all outputs. */
+  run(feeds: Tensors, wanted?: readonly string[]): Promise<RunResult>;
+  release(): Promise<void>;
+}
+
+export interface ModelOptions {
+  /** Sessions that may run at once. */
+  readonly sessions: number;
+  /** Threads inside one session. */
+  readonly threadsPerSession: number;
+}
+
+export interface ModelRunner {
+  /** What runs the graphs: "cpu", "cuda", … */
+  readonly device: string;
+  /** @throws PermanentError if the runtime refuses the graph; the message says what and where. */
+  load(model: Uint8Array, options: ModelOptions): Promise<Model>;
+}
+
+export interface DecodedImage {
+  readonly image: RgbImage;
+  /** Size as shown, before any shrinking. */
+  readonly width: number;
+  readonly height: number;
+  /** What was done that people should know: "first of 30 frames taken", "CMYK converted to RGB", … */
+  readonly notes: readonly string[];
+}
+
+export interface ImageCodec {
+  /**
+   * Bytes → 8-bit RGB as shown: EXIF orientation applied, first frame, sRGB, alpha blended over white.
+   * @param size resize (antialiased bilinear) to exactly this, in one go with decoding; default: full size.
+   * @throws RejectedInput with a reason a person understands
+   */
+  decode(
+    bytes: Uint8Array,
+    size?: (shown: { width: number; height: number }) => { width: number; height: number },
+  ): Promise<DecodedImage>;
+  /** Resizes, antialiased bilinear. */
+  resize(image: RgbImage, width: number, height: number): Promise<RgbImage>;
+  /** A JPEG for people to look at. */
+  encodeJpeg(image: RgbImage, quality: number): Promise<Uint8Array>;
+  /** zlib's deflate and inflate, off the main thread. `inflate` refuses to grow beyond `limit` bytes. */
+  deflate(bytes: Uint8Array): Promise<Uint8Array>;
+  inflate(bytes: Uint8Array, limit: number): Promise<Uint8Array>;
+}
+
+export interface Digest {
+  /** SHA-256 in lower-case hex. */
+  sha256(bytes: Uint8Array): string;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+/** Progress of long stages, for people. Never decides anything. */
+export interface Log {
+  progress(stage: string, piece: string, done: number, total: number): void;
+  note(text: string): void;
+}
+
+/** Tuning that changes speed, never results. */
+export interface Tuning {
+  readonly threads: number;
+}
+
+export interface Ports {
+  readonly store: ObjectStore;
+  readonly models: ModelRunner;
+  readonly images: ImageCodec;
+  readonly digest: Digest;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tuning: Tuning;
+}
