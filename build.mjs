@@ -19,6 +19,7 @@ await build({
   target: 'node20.19',
   packages: 'external',
   sourcemap: true,
+  outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
 });
-chmodSync(`${root}dist/selflabel.js`, 0o755);
+chmodSync(`${root}dist/selflabel.mjs`, 0o755);
