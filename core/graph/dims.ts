@@ -128,3 +128,9 @@ export function merged(a: Dim, b: Dim): Dim | undefined {
   if (typeof a === 'string') return b === a || typeof b === 'string' ? a : b;
   return typeof b === 'string' || a === b ? a : undefined;
 }
+
+/** The smaller of two. */
+export function smaller(a: Dim, b: Dim): Dim {
+  if (a === b) return a;
+  return typeof a === 'number' && typeof b === 'number' ? Math.min(a, b) : `min(${a},${b})`;
+}

@@ -9,6 +9,7 @@ import {
   merged,
   minus,
   plus,
+  smaller,
   times,
 } from './dims.ts';
 import { knownValues } from './known-values.ts';
@@ -114,25 +115,32 @@ function dimsFrom(sizes: Tensor, prefix: string): Dim[] {
   return Array.from({ length: rank as number }, (_, i) => `${prefix}${i}`);
 }
 
-/** Position `at` in an axis, held inside it; undefined where a symbol leaves that open. */
-function held(at: number, dim: Dim): Dim {
-  if (typeof dim === 'number') return Math.min(Math.max(at < 0 ? at + dim : at, 0), dim);
-  if (at < -(2 ** 30)) return 0;
-  if (at > 2 ** 30) return dim;
+/** Positions beyond this mean "to the end", whatever the size. */
+const farAway = 2 ** 30;
+
+/** Where position `at` lies in an axis, counted from the front and held inside [lowest, highest]. */
+function held(at: number, dim: Dim, lowest: number, highest: Dim): Dim {
+  if (typeof dim === 'number') return Math.min(Math.max(at < 0 ? at + dim : at, lowest), Number(highest));
+  if (at < -farAway) return lowest;
+  if (at > farAway) return highest;
   return at < 0 ? plus(dim, at) : at;
 }
 
-/** Elements of dim[start:end:step]. Where the axis is a symbol, it is taken to be long enough for start and end. */
+/**
+ * Number of elements of dim[start:end:step], as in Python. An axis of unknown size is taken to be long enough for the
+ * start and for positions counted from its end.
+ */
 export function sliced(dim: Dim, start: number, end: number, step: number): Dim {
   check(step !== 0, 'a step is 0');
-  if (step > 0) return atLeastZero(ceilDivided(minus(held(end, dim), held(start, dim)), step));
-  const from = plus(held(start, dim), start < 2 ** 30 && !beyond(start, dim) ? 1 : 0);
-  const to = end < -(2 ** 30) || reachesFront(end, dim) ? 0 : plus(held(end, dim), 1);
-  return atLeastZero(ceilDivided(minus(from, to), -step));
+  if (step < 0) {
+    const last = plus(dim, -1);
+    return atLeastZero(ceilDivided(minus(held(start, dim, -1, last), held(end, dim, -1, last)), -step));
+  }
+  const to = held(end, dim, 0, dim);
+  const inside = typeof dim === 'string' && typeof to === 'number' && to > 0 ? smaller(dim, to) : to;
+  return atLeastZero(ceilDivided(minus(inside, held(start, dim, 0, dim)), step));
 }
 
-const beyond = (start: number, dim: Dim) => typeof dim === 'number' && start >= dim;
-const reachesFront = (end: number, dim: Dim) => typeof dim === 'number' && end < -dim;
 const atLeastZero = (dim: Dim) => (typeof dim === 'number' ? Math.max(0, dim) : dim);
 
 interface WindowAttributes {
@@ -161,14 +169,11 @@ function slidden(
     const room = minus(plus(size, pads[i]! + pads[i + spatial.length]!), extent);
     check(typeof room === 'string' || room >= 0, 'the window is larger than the padded image');
     if (!ceil_mode) return floorDivided(plus(room, stride), stride);
-    return startsInside(plus(ceilDivided(room, stride), 1), size, pads[i]!, stride);
+    // A last window that would start behind the image, in its padding, is left out.
+    const count = plus(ceilDivided(room, stride), 1);
+    const certain = typeof extent === 'number' && pads[i + spatial.length]! + stride <= extent;
+    return certain ? count : smaller(count, ceilDivided(plus(size, pads[i]!), stride));
   });
-}
-
-/** With ceil_mode, a last window that would start in the padding behind the image is left out. */
-function startsInside(count: Dim, size: Dim, padBefore: number, stride: number): Dim {
-  if (typeof count !== 'number' || typeof size !== 'number') return count;
-  return (count - 1) * stride >= size + padBefore ? count - 1 : count;
 }
 
 const pooled: ShapeRule<'MaxPool' | 'AveragePool'> = ([x], attributes) => {
