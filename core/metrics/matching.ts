@@ -41,11 +41,19 @@ export function solveMatching(tally: Tally, kind: 'image' | 'pixel' | 'none', cl
   return { kind, classOf: match(tally, images, withTieBreak(images, pixels.values)).classOf, unique };
 }
 
-/** The one-to-one matching of greatest total weight. @param weights [ids, columns], row-major */
+/**
+ * The one-to-one matching of greatest total weight. Where ids outnumber classes, a pair of weight 0 is no match: which of the
+ * ids left over gets a class left over would be chance.
+ * @param weights [ids, columns], row-major
+ */
 export function assign({ ids, firstClass, columns }: Omit<PairWeights, 'values'>, weights: Float64Array) {
   const { columnOf, unique } = hungarian(weights, ids.length, columns);
   const classOf = new Map<number, number>();
-  for (const [row, id] of ids.entries()) if (columnOf[row] !== -1) classOf.set(id, firstClass + columnOf[row]!);
+  for (const [row, id] of ids.entries()) {
+    const column = columnOf[row]!;
+    if (column === -1 || (ids.length > columns && weights[row * columns + column] === 0)) continue;
+    classOf.set(id, firstClass + column);
+  }
   return { classOf, unique };
 }
 
