@@ -49,8 +49,8 @@ const groups: readonly (readonly [MemberGroup, string, string])[] = [
 
 function classCard(one: ClassFacts, directory: string): Html {
   const { id, color, images, pixels, share, clusters } = one;
-  return html`<article class="class" id="class-${id}" aria-labelledby="name-${id}" data-id="${id}" data-name="${one.name}" data-pixels="${pixels}" data-images="${images}" data-cohesion="${one.cohesion ?? ''}" data-confidence="${one.confidence ?? ''}">
-<header><span class="swatch" style="--c:${safeColor(color)};--i:${inkOn(color)}">${id}</span><div><h3 id="name-${id}">${name(one.name)}${one.ignore && html` <span class="badge">ignored</span>`}</h3>
+  return html`<article class="class" id="class-${id}" aria-label="${one.name}" data-id="${id}" data-name="${one.name}" data-pixels="${pixels}" data-images="${images}" data-cohesion="${one.cohesion ?? ''}" data-confidence="${one.confidence ?? ''}">
+<header><span class="swatch" style="--c:${safeColor(color)};--i:${inkOn(color)}">${id}</span><div><h3>${name(one.name)}${one.ignore && html` <span class="badge">ignored</span>`}</h3>
 <p class="under">${countOf(images, 'image')} · <span title="${countOf(pixels, 'pixel')}">${shortCount(pixels)} px</span> · ${percentText(share)} of all pixels · ${clusterWords(clusters)}</p></div>
 <dl class="gauges">${gauge('Cohesion', one.cohesion, 'too few pixels to say how alike they are')}${gauge('Confidence', one.confidence, 'no confidence was given')}</dl></header>
 ${sheet(one.members)}

@@ -53,7 +53,7 @@ export function nodeSnippet({ file, decision, input }: Published): string {
     `const scale = ${input.shorterSide === null ? '1' : `${input.shorterSide} / Math.min(shown.width, shown.height)`};`,
     `const side = pixels => Math.max(1, Math.round((pixels * scale) / ${input.stride})) * ${input.stride};`,
     'const [width, height] = [side(shown.width), side(shown.height)];',
-    "const rgb = await photo.resize(width, height, { fit: 'fill' }).removeAlpha().toColourspace('srgb').raw().toBuffer();",
+    "const rgb = await photo.resize(width, height, { fit: 'fill', kernel: 'linear' }).removeAlpha().toColourspace('srgb').raw().toBuffer();",
     'const image = Float32Array.from(rgb, (_, i) => rgb[(i % (width * height)) * 3 + Math.floor(i / (width * height))]);',
     '',
     `const model = await InferenceSession.create(${JSON.stringify(file)});`,

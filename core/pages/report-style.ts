@@ -92,7 +92,7 @@ footer{margin-top:4rem;padding-top:1.25rem;border-top:1px solid var(--line);colo
 .toolbar>output{color:var(--soft);font-size:.9rem;padding-bottom:.45rem}
 .toolbar .overlay{flex:1 1 100%}
 .overlay{display:grid;grid-template-columns:1fr auto;gap:.15rem .5rem;font-size:.875rem}
-.overlay input{grid-column:1/-1}
+.overlay input{grid-area:2/1/3/-1}
 .overlay output{color:var(--soft)}
 .class{background:var(--card);border:1px solid var(--line);border-radius:.9rem;padding:1rem;margin-bottom:1rem;content-visibility:auto;contain-intrinsic-size:auto 44rem;scroll-margin-top:5rem}
 .class>header{display:flex;flex-wrap:wrap;gap:.6rem .85rem;align-items:center}
