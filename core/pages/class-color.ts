@@ -1,4 +1,5 @@
 /** Colours of classes as the page may use them. */
+import { type Html, html } from './html.ts';
 
 const neutral = '#808080';
 
@@ -7,6 +8,10 @@ export const safeColor = (color: string): string => (/^#[0-9a-f]{6}$/i.test(colo
 
 /** Black or white, whichever reads better on the colour; one of them always has a contrast of 4.5 or more (WCAG 2.2, 1.4.3). */
 export const inkOn = (color: string): string => (luminance(safeColor(color)) > 0.179 ? '#000' : '#fff');
+
+/** A class's number on its colour. */
+export const swatch = ({ id, color }: { id: number; color: string }): Html =>
+  html`<span class="swatch" style="--c:${safeColor(color)};--i:${inkOn(color)}">${id}</span>`;
 
 /** Relative luminance of sRGB, 0 … 1 (WCAG 2.2, glossary). */
 function luminance(color: string): number {

@@ -46,11 +46,15 @@ function comparison(metrics: MetricsFacts): Html {
   for (const [kind, words] of Object.entries(baselineNames)) {
     rows.push([words, metrics.baselines[kind as keyof typeof baselineNames], false]);
   }
-  const body = rows.map(
-    ([words, figures, ours]) =>
-      html`<tr${ours && html` class="ours"`}><th scope="row">${words}</th>${comparedFigures.map(([key]) => barCell(figures?.[key] ?? null, ours ? whyOf(metrics, key) : 'this baseline was not measured'))}</tr>`,
-  );
-  return html`<h3>Beside trivial baselines</h3>${best && metrics.miouForeground !== null && html`<p>${ratioWords(metrics.miouForeground, best)}</p>`}<p class="under">Foreground mIoU is the mean over the classes in the masks; object IoU asks only for object or background.</p>${table('This job and trivial baselines', ['', ...comparedFigures.map(([, words]) => words)], body, 'compare')}`;
+  const body = rows.map(([words, figures, ours]) => {
+    const why = (key: string) => (ours ? whyOf(metrics, key) : 'this baseline was not measured');
+    const cells = comparedFigures.map(([key]) => barCell(figures?.[key] ?? null, why(key)));
+    return html`<tr${ours && html` class="ours"`}><th scope="row">${words}</th>${cells}</tr>`;
+  });
+  const verdict = best && metrics.miouForeground !== null && ratioWords(metrics.miouForeground, best);
+  return html`<h3>Beside trivial baselines</h3>${verdict && html`<p>${verdict}</p>`}
+<p class="under">Foreground mIoU is the mean over the classes in the masks; object IoU asks only for object or background.</p>
+${table('This job and trivial baselines', ['', ...comparedFigures.map(([, words]) => words)], body, 'compare')}`;
 }
 
 const barCell = (value: Figure, why: string): Html =>
@@ -89,26 +93,20 @@ const furtherFigures = [
 
 function mainFigures(metrics: MetricsFacts): Html {
   const matched = metrics.pixelMatched;
-  const rows: (readonly [string, string, Figure, string])[] = [
-    ...furtherFigures.map(([key, title, meaning]) => [title, meaning, metrics[key], whyOf(metrics, key)] as const),
-    [
-      'mIoU, pixel matching',
-      'foreground classes, matched by overlapping pixels',
-      matched?.miouForeground ?? null,
-      whyOf(metrics, 'pixelMatched'),
-    ],
-    [
-      'Pixel accuracy',
-      'share of pixels that are right, matched by pixels',
-      matched?.pixelAccuracy ?? null,
-      whyOf(metrics, 'pixelMatched'),
-    ],
+  const whyUnmatched = whyOf(metrics, 'pixelMatched');
+  const rows: FigureRow[] = [
+    ...furtherFigures.map(([key, title, meaning]): FigureRow => [title, meaning, metrics[key], whyOf(metrics, key)]),
+    ['mIoU, pixel matching', 'foreground classes, matched by pixels', matched?.miouForeground ?? null, whyUnmatched],
+    ['Pixel accuracy', 'share of right pixels, matched by pixels', matched?.pixelAccuracy ?? null, whyUnmatched],
   ];
-  return html`<h3>Further figures</h3><ul class="figures">${rows.map(
-    ([title, meaning, value, why]) =>
-      html`<li><span class="label">${title}</span> <strong>${figure(value, percentText, why)}</strong> <span class="under">${value === null ? why : meaning}</span></li>`,
-  )}</ul>`;
+  return html`<h3>Further figures</h3><ul class="figures">${rows.map(figureTile)}</ul>`;
 }
+
+type FigureRow = readonly [title: string, meaning: string, value: Figure, why: string];
+
+const figureTile = ([title, meaning, value, why]: FigureRow): Html => html`
+<li><span class="label">${title}</span> <strong>${figure(value, percentText, why)}</strong>
+<span class="under">${value === null ? why : meaning}</span></li>`;
 
 const sizeNames = [
   ['s', 'Small', 'up to 5%'],
@@ -127,20 +125,17 @@ function sizes(metrics: MetricsFacts): Html {
   return html`<h3>By object size</h3><p class="under">Size is the share of the image that an object’s class covers.</p>${table('mIoU by object size', ['Size', 'mIoU', 'Boundary mIoU'], rows, 'compare')}`;
 }
 
-function curve({ thresholdCurve: points, foregroundIou }: MetricsFacts): HtmlPart {
+function curve({ thresholdCurve: points }: MetricsFacts): HtmlPart {
   if (!points || points.length < 2) return null;
   const best = points.reduce((top, point) => (point.miou > top.miou ? point : top));
   const [low, high] = [points[0]!.threshold, points.at(-1)!.threshold];
-  const top = best.miou > 0 ? best.miou * 1.1 : 1;
   const words = `mIoU by threshold: at best ${percentText(best.miou)} at ${ratioText(best.threshold)}.`;
+  const line = points.map(({ threshold, miou }) => [threshold, miou] as const);
   const left = (fractionOf(best.threshold, low, high) * 100).toFixed(2);
-  return html`<h3>Threshold curve</h3><figure class="chart"><div class="plot">${lineChart(
-    points.map(({ threshold, miou }) => [threshold, miou] as const),
-    top,
-    words,
-  )}<i class="threshold" style="left:${left}%"></i></div>
+  return html`<h3>Threshold curve</h3><figure class="chart">
+<div class="plot">${lineChart(line, best.miou > 0 ? best.miou * 1.1 : 1, words)}<i class="threshold" style="left:${left}%"></i></div>
 <div class="axis"><span>${ratioText(low)}</span><span>threshold</span><span>${ratioText(high)}</span></div>
-<figcaption>${words}${foregroundIou !== null && html` The masks chose it; without masks it would be Otsu’s.`}</figcaption></figure>`;
+<figcaption>${words}</figcaption></figure>`;
 }
 
 function perClass(metrics: MetricsFacts): HtmlPart {
@@ -154,8 +149,11 @@ function perClass(metrics: MetricsFacts): HtmlPart {
 
 const absent = 'the class is neither in the masks nor in the labels';
 
-const classRow = ({ id, name: given, iou, boundaryIou, pixels }: ClassFigures): Html =>
-  html`<tr><td data-v="${id}">${id}</td><th scope="row" data-v="${given}">${name(given)}</th><td data-v="${iou ?? ''}">${figure(iou, percentText, absent)}${iou !== null && shareBar(iou)}</td><td data-v="${boundaryIou ?? ''}">${figure(boundaryIou, percentText, absent)}</td><td data-v="${pixels}">${countText(pixels)}</td></tr>`;
+const classRow = ({ id, name: given, iou, boundaryIou, pixels }: ClassFigures): Html => html`
+<tr><td data-v="${id}">${id}</td><th scope="row" data-v="${given}">${name(given)}</th>
+<td data-v="${iou ?? ''}">${figure(iou, percentText, absent)}${iou !== null && shareBar(iou)}</td>
+<td data-v="${boundaryIou ?? ''}">${figure(boundaryIou, percentText, absent)}</td>
+<td data-v="${pixels}">${countText(pixels)}</td></tr>`;
 
 const skipped = ({ skipped: images }: MetricsFacts): HtmlPart =>
   listing({

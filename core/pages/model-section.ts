@@ -40,7 +40,10 @@ export function modelSection({ model, run }: ReportData): Html {
   );
 }
 
-const builtIn = html`<p class="verdict look"><strong>Made with the built-in filter bank.</strong> It was not trained on any picture: it sees colour, edges and texture at a few scales. It separates sky from grass or red from blue; it does not know what a dog is, and two things of the same colour and texture end up in one class. It is here so that the first command works without a download. For real work give a pretrained network: <code>--backbone FILE.onnx</code>.</p>`;
+const builtIn = html`<p class="verdict look"><strong>Made with the built-in filter bank.</strong> It was not trained on any
+picture: it sees colour, edges and texture at a few scales. It separates sky from grass or red from blue; it does not know
+what a dog is, and two things of the same colour and texture end up in one class. It is here so that the first command works
+without a download. For real work give a pretrained network: <code>--backbone FILE.onnx</code>.</p>`;
 
 function decisionWords(decision: DecisionRule): string {
   if (decision.kind === 'argmax')

@@ -1,5 +1,4 @@
 /** The top of the report: what came out, in one look, and what to know before relying on it. */
-
 import { stackedBar } from './bars.ts';
 import { safeColor } from './class-color.ts';
 import { classGallery } from './class-gallery.ts';
@@ -12,28 +11,32 @@ import {
   roughDurationText,
   timeText,
 } from './figure-text.ts';
-import { findings } from './findings.ts';
+import { type Finding, findings } from './findings.ts';
 import { type Html, type HtmlPart, html } from './html.ts';
 import { name } from './page-parts.ts';
 import type { ClassFacts, ForegroundFacts, ReportData } from './report-data.ts';
 
 export function overview(data: ReportData): Html {
   const { run, receipt, classes } = data;
+  const [images, found] = [countOf(receipt.counts.total, 'image'), countOf(classes.length, 'class', 'classes')];
   return html`<header class="top" id="overview">
 <p class="kicker">Segmentation report</p>
 <h1>${name(run.job)}</h1>
-<p class="summary">${countOf(receipt.counts.total, 'image')} in, ${countOf(classes.length, 'class', 'classes')} out, found without ${labelsUsed(data.foreground)}.
-<span class="meta"><time datetime="${run.finished}">${timeText(run.finished)}</time> · ${durationText(run.totalSeconds)} on ${run.device.toUpperCase()} · backbone ${name(run.backbone.name)}</span></p>
+<p class="summary">${images} in, ${found} out, found without ${labelsUsed(data.foreground)}.
+<span class="meta"><time datetime="${run.finished}">${timeText(run.finished)}</time>
+· ${durationText(run.totalSeconds)} on ${run.device.toUpperCase()} · backbone ${name(run.backbone.name)}</span></p>
 <ul class="tiles">${tiles(data).map(tile)}</ul>
 <h2 class="small">What to know first</h2>
-<ul class="findings">${findings(data).map(
-    ({ tone, words, to }) =>
-      html`<li class="${tone}"><span class="mark" aria-hidden="true">${marks[tone]}</span><p><span class="vh">${spoken[tone]}: </span>${words} <a href="#${to}">Details<span class="vh"> in ${to}</span></a></p></li>`,
-  )}</ul>
-${classGallery(classes)}${spectrum(data)}
+<ul class="findings">${findings(data).map(line)}</ul>
+${classGallery(classes)}
+${spectrum(data)}
 </header>
 `;
 }
+
+const line = ({ tone, words, to }: Finding): Html => html`
+<li class="${tone}"><span class="mark" aria-hidden="true">${marks[tone]}</span>
+<p><span class="vh">${spoken[tone]}: </span>${words} <a href="#${to}">Details<span class="vh"> in ${to}</span></a></p></li>`;
 
 /** What was known beforehand: nothing, unless masks chose the threshold. */
 const labelsUsed = (foreground: ForegroundFacts | null): string =>
@@ -49,8 +52,9 @@ interface Tile {
   readonly to: string;
 }
 
-const tile = ({ value, label, under, to }: Tile): Html =>
-  html`<li><a href="#${to}"><span class="label">${label}</span> <strong>${value}</strong> <span class="under">${under}</span></a></li>`;
+const tile = ({ value, label, under, to }: Tile): Html => html`
+<li><a href="#${to}"><span class="label">${label}</span> <strong>${value}</strong>
+<span class="under">${under}</span></a></li>`;
 
 function tiles({ receipt, classes, foreground, metrics, review }: ReportData): Tile[] {
   const { total, labelled, rejected } = receipt.counts;
@@ -106,7 +110,8 @@ function spectrum({ classes }: ReportData): HtmlPart {
     share,
     color: safeColor(color),
   }));
-  return html`<figure class="spectrum">${stackedBar(parts, words)}<figcaption><span>Pixels by class: ${percentText(covered)} labelled</span>${
-    covered < 1 && html`<span>${percentText(1 - covered)} background</span>`
-  }</figcaption></figure>`;
+  const rest = 1 - covered;
+  return html`<figure class="spectrum">${stackedBar(parts, words)}
+<figcaption><span>Pixels by class: ${percentText(covered)} labelled</span>
+${rest > 0.0005 && html`<span>${percentText(rest)} background</span>`}</figcaption></figure>`;
 }

@@ -17,9 +17,9 @@ export const labelledPicture = ({ image, thumbnail, overlay }: PictureFacts): Ht
 export const pictureTile = (picture: PictureFacts, distance: Figure): Html =>
   html`<li>${pictureButton(picture, distance)}<small>${figure(picture.confidence, ratioText, 'no confidence was given')}</small></li>`;
 
-/** Width to height of most pictures, within 3:4 … 3:2: the shape of all tiles, so that few pictures need margins. */
+/** Width to height of most pictures, within 2:3 … 3:2: the shape of all tiles, so that few pictures need margins. */
 export function tileRatio(pictures: readonly PictureFacts[]): number {
   const ratios = pictures.map(({ width, height }) => width / height).sort((a, b) => a - b);
   const median = ratios[ratios.length >> 1] ?? 1;
-  return Math.round(Math.min(1.5, Math.max(0.75, median)) * 100) / 100;
+  return Math.round(Math.min(1.5, Math.max(2 / 3, median)) * 100) / 100;
 }

@@ -106,7 +106,7 @@ export interface PictureFacts {
   readonly image: string;
   /** JPEG, relative to the page. */
   readonly thumbnail: string;
-  /** PNG of the thumbnail's size: the classes' colours opaque, background transparent. Relative to the page. */
+  /** PNG of the thumbnail's size, relative to the page: pixels in the colours of their classes, background transparent. */
   readonly overlay: string;
   /** Size of both in pixels. */
   readonly width: number;

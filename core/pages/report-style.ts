@@ -22,8 +22,8 @@ pre{white-space:pre;overflow-x:auto;tab-size:2}
 button,input,select{font:inherit;color:inherit}
 button{cursor:pointer}
 html:has(#changes:not([hidden])){scroll-padding-bottom:17rem}
-.copy,.plain{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.3rem .75rem;font-size:.875rem;line-height:1.4}
-.copy:hover,.plain:hover{border-color:var(--accent);color:var(--accent)}
+.copy,button.plain{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.3rem .75rem;font-size:.875rem;line-height:1.4}
+.copy:hover,button.plain:hover{border-color:var(--accent);color:var(--accent)}
 input[type=search],input[type=text],input[type=number],select{background:var(--card);border:1px solid var(--soft);border-radius:.5rem;padding:.35rem .6rem;max-width:100%;min-width:0}
 ::placeholder{color:var(--soft);opacity:1}
 input[type=number]{width:5.5rem}
@@ -129,6 +129,7 @@ footer{margin-top:4rem;padding-top:1.25rem;border-top:1px solid var(--line);colo
 .review>li{display:flex;gap:.9rem;background:var(--card);border:1px solid var(--line);border-radius:.9rem;padding:.8rem;content-visibility:auto;contain-intrinsic-size:auto 9rem}
 .review .t{flex:none;width:8.5rem;align-self:start}
 .review>li>div{min-width:0;display:grid;gap:.35rem;align-content:start;font-size:.9rem}
+.review p .under{white-space:nowrap}
 .review .file{font-weight:600}
 .reasons li{position:relative;padding-left:.9rem;color:var(--soft)}
 .reasons li::before{content:"–";position:absolute;left:0}
@@ -154,7 +155,6 @@ a.chip:hover{border-color:var(--accent)}
 .verdict.bad{border-color:var(--bad);background:var(--bad-tint)}
 .signs{display:grid;gap:1rem}
 .signs li>div{flex:1}
-.signs .value{float:right}
 
 .scroll{margin-top:.75rem;overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.75rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
@@ -222,7 +222,7 @@ nav{position:static;border:0}nav ul{display:block;padding:0}nav a{padding:.4rem 
 .side .overlay{display:grid;margin:2rem .6rem 0}.toolbar .overlay{display:none}.toolbar{top:0}
 html{scroll-padding-top:1rem}.class{scroll-margin-top:5.5rem}.top{padding-top:2rem}}
 @media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}.tiles a,html:has(#changes:not([hidden])){scroll-padding-bottom:17rem}
-.copy,.plain{transition:border-color .15s,color .15s}}
+.copy,button.plain{transition:border-color .15s,color .15s}}
 @media print{@page{margin:14mm}:root{--paper:#fff}html{font-size:80%}.side,.toolbar,.rename,#changes,.copy,.skip,.estimate .needs-js,.listing .needs-js{display:none!important}
 .page{display:block}main{padding:0}main>section{margin-top:2rem}.class,.review>li{content-visibility:visible;break-inside:avoid}.sheet{grid-template-columns:repeat(3,minmax(0,1fr))}
 .findings li,.tiles li,.verdict,.figures li,.equation li,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll,.rows,.scroll:has(.sortable){max-height:none;overflow:visible}

@@ -30,11 +30,13 @@ function boundWords(bound: RunFacts['bound']): string {
   return `Balanced ${seconds}: reading pictures and the network took about as long.`;
 }
 
-function stages({ stages: all, totalSeconds }: RunFacts): HtmlPart {
-  const longest = Math.max(totalSeconds > 0 ? 0 : 1, ...all.map(({ seconds }) => seconds));
+function stages({ stages: all }: RunFacts): HtmlPart {
+  const longest = Math.max(0, ...all.map(({ seconds }) => seconds));
+  const why = 'this stage does not go by image';
   const rows = all.map(
-    ({ name: stage, seconds, images }) =>
-      html`<tr><th scope="row">${stage}</th><td>${durationText(seconds)}${shareBar(longest > 0 ? seconds / longest : 0)}</td><td>${figure(images, countText, 'this stage does not go by image')}</td><td>${figure(rate(images, seconds), rateText, 'this stage does not go by image')}</td></tr>`,
+    ({ name: stage, seconds, images }) => html`
+<tr><th scope="row">${stage}</th><td>${durationText(seconds)}${shareBar(longest > 0 ? seconds / longest : 0)}</td>
+<td>${figure(images, countText, why)}</td><td>${figure(rate(images, seconds), rateText, why)}</td></tr>`,
   );
   return table('Time by stage', ['Stage', 'Time', 'Images', 'Images per second'], rows, 'compare');
 }

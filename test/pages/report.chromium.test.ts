@@ -1,54 +1,12 @@
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { reportPage } from '#core/pages/report';
-import type { ReportData } from '#core/pages/report-data';
+/** What the report does in a real browser. */
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { reportData } from '../core/pages/report-data.ts';
-import { chromiumReason, hasChromium, launchChromium } from './chromium.ts';
-import { faintText, namelessNodes } from './page-audit.ts';
-import { drawPictures } from './report-pictures.ts';
-
-const desk = { viewport: { width: 1280, height: 900 } };
-const phone = { viewport: { width: 390, height: 844 } };
+import { chromiumReason, hasChromium } from './chromium.ts';
+import { phone, reportReader } from './report-reader.ts';
 
 describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
-  let browser: Browser;
-  let folder: string;
-  const troubles: string[] = [];
-
-  beforeAll(async () => {
-    [browser, folder] = await Promise.all([launchChromium(), mkdtemp(join(tmpdir(), 'report-'))]);
-    await drawPictures(folder);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-  afterEach(() => expect(troubles.splice(0), 'errors on the console or requests beyond the folder').toEqual([]));
-
-  /** Opens the report as a file; whatever goes wrong in it fails the test. */
-  async function open(data: ReportData, options: BrowserContextOptions = desk): Promise<Page> {
-    const file = join(folder, `${data.classes.length}.html`);
-    await writeFile(file, reportPage(data));
-    const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-    const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    page.on('console', message => message.type() === 'error' && troubles.push(message.text()));
-    page.on('pageerror', error => troubles.push(error.message));
-    page.on('dialog', dialog => troubles.push(dialog.message()));
-    page.on('request', request => request.url().startsWith(pathToFileURL(folder).href) || troubles.push(request.url()));
-    await page.goto(pathToFileURL(file).href);
-    return page;
-  }
-
-  /** Waits until every picture of a selector is there. */
-  const loaded = (page: Page, selector: string) =>
-    expect
-      .poll(() => page.evaluate(`[...document.querySelectorAll('${selector}')].every(img => img.naturalWidth > 0)`))
-      .toBe(true);
+  const { open, loaded } = reportReader();
 
   const names = (page: Page) => page.locator('.class:visible h3 .name').allTextContents();
 
@@ -62,7 +20,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
       await page.setViewportSize({ width, height: 844 });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     }
-    await page.context().close();
   });
 
   test('pictures load when they come near, and only then', async () => {
@@ -75,7 +32,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     expect(await count()).toBeLessThan(600);
     await page.locator('.class').last().scrollIntoViewIfNeeded();
     await loaded(page, '.class:last-child img');
-    await page.context().close();
   });
 
   test('what is on the screen does not jump while scrolling', async () => {
@@ -88,7 +44,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     }
     expect(await page.evaluate('scrollY')).toBeGreaterThan(5000);
     expect(await page.evaluate('moved')).toBeLessThan(0.1);
-    await page.context().close();
   });
 
   test('classes are filtered by name, number and file', async () => {
@@ -108,7 +63,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     expect(await page.locator('#no-class').isVisible()).toBe(true);
     await filter.fill('');
     expect(await names(page)).toHaveLength(50);
-    await page.context().close();
   });
 
   test('classes are sorted by every order, unknown figures last', async () => {
@@ -131,7 +85,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     expect(await ids('id')).toEqual(data.classes.map(({ id }) => id));
     const named = await ids('name').then(() => names(page));
     expect(named).toEqual([...named].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })));
-    await page.context().close();
   });
 
   test('the slider sets how much of the picture the labels cover', async () => {
@@ -149,7 +102,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
       .first()
       .press('End');
     expect(await opacity()).toBe(1);
-    await page.context().close();
   });
 
   test('a picture is enlarged, walked through and closed by keyboard alone', async () => {
@@ -181,7 +133,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
     await expect.poll(focused).toBe(second);
-    await page.context().close();
   });
 
   test('enlarging walks through what the filter shows, and through the review on its own', async () => {
@@ -192,7 +143,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     await page.getByRole('button', { name: 'Close' }).click();
     await page.locator('.review .t').first().click();
     expect(await page.locator('#view-facts').textContent()).toMatch(/^confidence 0\.21 · 1 of 18$/);
-    await page.context().close();
   });
 
   test('names typed on the cards become commands; the same name merges', async () => {
@@ -217,7 +167,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     expect(await page.locator('#class-3 code').textContent()).toBe(
       'selflabel classes rename harbour-2026 3 "new name"',
     );
-    await page.context().close();
   });
 
   test('the copied command is the one that is shown', async () => {
@@ -227,7 +176,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     await page.locator('#class-filter').focus();
     await page.keyboard.press('Control+V');
     expect(await page.locator('#class-filter').inputValue()).toBe('selflabel classes rename harbour-2026 7 "new name"');
-    await page.context().close();
   });
 
   test('the table of classes is sorted by its heads', async () => {
@@ -248,7 +196,6 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     const iou = page.locator('.sortable th', { hasText: /^IoU/ });
     await iou.getByRole('button').click();
     expect(await page.locator('.sortable tr:last-child td').nth(1).textContent()).toContain('—');
-    await page.context().close();
   });
 
   test('long lists unfold and filter; the reader’s pace changes the estimate', async () => {
@@ -258,78 +205,5 @@ describe.skipIf(!hasChromium)(`report in Chromium${chromiumReason}`, () => {
     expect(await page.locator('#duplicate-files > li:visible').count()).toBe(1);
     await page.getByLabel('Seconds per image').fill('100');
     expect(await page.locator('[data-estimate]').textContent()).toBe('2 h');
-    await page.context().close();
-  });
-
-  test.each(['light', 'dark'] as const)('every text has a contrast of 4.5 or more: %s', async colorScheme => {
-    for (const [options, data] of [
-      [desk, reportData({ classes: 12 })],
-      [phone, unluckyData()],
-    ] as const) {
-      const page = await open(data, { ...options, colorScheme });
-      await page.locator('.rename input').first().fill('dog');
-      expect(await faintText(page)).toEqual([]);
-      await page.context().close();
-    }
-  });
-
-  test.each([desk, phone])('everything one can use or look at has a name: %o', async options => {
-    const page = await open(reportData({ classes: 12 }), options);
-    expect(await namelessNodes(page)).toEqual([]);
-    await page.locator('.class .t').first().click();
-    expect(await namelessNodes(page)).toEqual([]);
-    await page.context().close();
-  });
-
-  test('files with hostile names are found, and nothing they say is run', async () => {
-    const data = reportData({ classes: 2, members: 3 });
-    const hostile = (text: string) => `<img src=x onerror=alert(1)>"'#%20?&amp; ü日\u202e${text}`;
-    const [thumbnail, overlay] = [hostile('.jpg'), hostile('.png')];
-    await copyFile(join(folder, 'thumbnails/0-0.jpg'), join(folder, thumbnail));
-    await copyFile(join(folder, 'overlays/0-0.png'), join(folder, overlay));
-    const classes = data.classes.map(one => ({
-      ...one,
-      name: hostile(''),
-      members: one.members.map(member => ({ ...member, image: hostile('.jpg'), thumbnail, overlay })),
-    }));
-    const page = await open({ ...data, classes, directory: hostile('') });
-    await page.locator('.class .t').first().click();
-    await loaded(page, '#view img');
-    expect(await page.locator('#view-title').textContent()).toBe(hostile('.jpg'));
-    expect(await page.locator('img[src="x"]').count()).toBe(0);
-    await page.context().close();
-  });
-
-  test('without JavaScript it is still a report, without controls that would do nothing', async () => {
-    const page = await open(reportData({ classes: 12 }), { ...desk, javaScriptEnabled: false });
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('harbour-2026');
-    expect(await page.locator('.class').count()).toBe(12);
-    expect(await page.locator('#class-filter').isVisible()).toBe(false);
-    expect(await page.locator('.copy:visible').count()).toBe(0);
-    await page.context().close();
-  });
-
-  test('paper shows every list and no controls', async () => {
-    const page = await open(reportData({ classes: 12 }));
-    await page.emulateMedia({ media: 'print' });
-    await page.evaluate("dispatchEvent(new Event('beforeprint'))");
-    expect(await page.locator('details:not([open])').count()).toBe(0);
-    expect(await page.locator('nav:visible, .toolbar:visible, .copy:visible, .rename:visible').count()).toBe(0);
-    await page.context().close();
   });
 });
-
-/** Everything that can be wrong at once: the page's other colours. */
-function unluckyData(): ReportData {
-  const data = reportData({ classes: 3, masks: false });
-  const sign = { value: 0.9, limit: 0.4, suspicious: true };
-  return {
-    ...data,
-    run: { ...data.run, backbone: { name: 'filter-bank', sha256: null, builtIn: true } },
-    receipt: { ...data.receipt, counts: { ...data.receipt.counts, total: 1 } },
-    foreground: {
-      ...data.foreground!,
-      check: { failed: true, agreement: sign, borderForeground: sign, allOrNothing: sign },
-    },
-  };
-}

@@ -1,4 +1,6 @@
 /** A strict reader of our own markup: stricter than browsers, so that anything unusual is an error. */
+import { reportPage } from '#core/pages/report';
+import type { ReportData } from '#core/pages/report-data';
 
 export interface Tag {
   readonly name: string;
@@ -10,6 +12,15 @@ export interface Markup {
   /** Text between tags, entities resolved, without style and script. */
   readonly text: string;
 }
+
+/** The report's markup, its text as it is seen: runs of white space are one space. */
+export function readReport(data: ReportData): Markup {
+  const { tags, text } = readMarkup(reportPage(data));
+  return { tags, text: text.replace(/\s+/g, ' ') };
+}
+
+export const withClass = ({ tags }: Markup, name: string): Tag[] =>
+  tags.filter(tag => tag.attributes.get('class')?.split(' ').includes(name));
 
 const voidTags = new Set(['meta', 'img', 'input', 'br']);
 const rawTags = new Set(['style', 'script']);
