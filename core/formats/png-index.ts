@@ -6,12 +6,14 @@
  * | palette    | 8-bit index = id, our palette      | 0 … 255      |
  * | 16-bit grey| grey value = id                    | 0 … 65535    |
  * | ImageNet-S | RGB, id = R + 256·G, B = 0         | 0 … 65535    |
+ * | colour     | RGB, the colour of the id          | by colour    |
  * | overlay    | coloured, 0 transparent; no ids    | for the eye  |
  */
 import { PermanentError } from '../errors.ts';
 import { codeOfId } from '../labels/label-code.ts';
 import type { LabelMap } from '../labels/label-map.ts';
 import { type Colour, colourOf, type Palette } from '../labels/palette.ts';
+import { presentIds } from '../labels/present-ids.ts';
 import { type PngChunk, readPng, writePng } from './png-chunks.ts';
 import { idsOfScanlines, type PixelLayout, scanlineBytes, toScanlines } from './png-scanlines.ts';
 
@@ -186,6 +188,16 @@ export async function encodeImageNetSPng({ width, height, data }: LabelMap, defl
   return encodePicture({ width, height, depth: 8, colourType: 2, samples }, deflate);
 }
 
+/** A label map in the colours of a palette, as an RGB PNG: for readers that go by colour and more ids than a palette holds. */
+export async function encodeColourPng(
+  { width, height, data }: LabelMap,
+  { deflate, palette }: { deflate: Deflate; palette: Palette },
+): Promise<Uint8Array> {
+  const samples = new Uint8Array(data.length * 3);
+  for (let i = 0; i < data.length; i++) samples.set(palette(data[i]!), 3 * i);
+  return encodePicture({ width, height, depth: 8, colourType: 2, samples }, deflate);
+}
+
 export interface OverlayOptions {
   readonly deflate: Deflate;
   /** 0 invisible … 255 opaque. Id 0 is always invisible. */
@@ -198,10 +210,7 @@ export interface OverlayOptions {
 export async function encodeOverlayPng(map: LabelMap, options: OverlayOptions): Promise<Uint8Array> {
   const { deflate, alpha, palette = colourOf } = options;
   const { width, height, data } = map;
-  const seen = new Uint8Array(65536);
-  for (let i = 0; i < data.length; i++) seen[data[i]!] = 1;
-  const present: number[] = [];
-  for (let id = 1; id < seen.length; id++) if (seen[id] === 1) present.push(id);
+  const present = presentIds(map);
   if (present.length > 255) return encodeRgbaOverlay(map, present, options);
   const index = new Uint8Array(65536);
   for (const [i, id] of present.entries()) index[id] = i + 1;
