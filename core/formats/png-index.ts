@@ -6,7 +6,6 @@
  * | palette    | 8-bit index = id, our palette      | 0 … 255      |
  * | 16-bit grey| grey value = id                    | 0 … 65535    |
  * | ImageNet-S | RGB, id = R + 256·G, B = 0         | 0 … 65535    |
- * | colour     | RGB, the colour of the id          | by colour    |
  * | overlay    | coloured, 0 transparent; no ids    | for the eye  |
  */
 import { PermanentError } from '../errors.ts';
@@ -185,16 +184,6 @@ export async function encodeImageNetSPng({ width, height, data }: LabelMap, defl
     samples[3 * i] = red;
     samples[3 * i + 1] = green;
   }
-  return encodePicture({ width, height, depth: 8, colourType: 2, samples }, deflate);
-}
-
-/** A label map in the colours of a palette, as an RGB PNG: for readers that go by colour and more ids than a palette holds. */
-export async function encodeColourPng(
-  { width, height, data }: LabelMap,
-  { deflate, palette }: { deflate: Deflate; palette: Palette },
-): Promise<Uint8Array> {
-  const samples = new Uint8Array(data.length * 3);
-  for (let i = 0; i < data.length; i++) samples.set(palette(data[i]!), 3 * i);
   return encodePicture({ width, height, depth: 8, colourType: 2, samples }, deflate);
 }
 

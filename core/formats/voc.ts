@@ -10,8 +10,8 @@
  * is the colour there, so readers that go by value and readers that go by colour agree. Class ids with gaps (merged,
  * ignored) close up. Ignored classes are background. Value 255 is not used: VOC readers take it for “ignore”.
  *
- * A palette thus holds 254 classes. With more, the class masks are RGB PNGs in the colours of labelmap.txt, which CVAT and
- * Datumaro read as well; readers that go by value cannot.
+ * A palette thus holds 254 classes, and more are refused: colour masks without a palette could hold them, but common
+ * importers count labels in a byte and would mix classes up without a word.
  */
 import { PermanentError } from '../errors.ts';
 import { classColours } from '../labels/class-colours.ts';
@@ -20,11 +20,11 @@ import type { LabelMap } from '../labels/label-map.ts';
 import type { Colour } from '../labels/palette.ts';
 import { presentIds } from '../labels/present-ids.ts';
 import { type ExportContext, type Exporter, textFile } from './exporter.ts';
-import { encodeColourPng, encodeIndexPng } from './png-index.ts';
+import { encodeIndexPng } from './png-index.ts';
 import { TextParts } from './text-parts.ts';
 
 /** Classes that values 1 … 254 can hold. */
-const mostIndexed = 254;
+const mostClasses = 254;
 
 /** The colours VOC gives to objects: the bits of the number, dealt out to red, green and blue from the highest down. */
 function vocColour(number: number): Colour {
@@ -63,12 +63,14 @@ function renumbered({ width, height, data }: LabelMap, idOf: ReadonlyMap<number,
 }
 
 /** Numbers the ids that occur in a map 1, 2, … */
-function objectsOf(map: LabelMap): { map: LabelMap; count: number } {
-  const ids = presentIds(map);
-  return { map: renumbered(map, new Map(ids.map((id, i) => [id, i + 1]))), count: ids.length };
-}
+const objectsOf = (map: LabelMap): LabelMap => renumbered(map, new Map(presentIds(map).map((id, i) => [id, i + 1])));
 
 export const exportVoc: Exporter = async function* (images, { classes, deflate }: ExportContext) {
+  if (classes.length > mostClasses) {
+    throw new PermanentError(
+      `voc masks hold at most ${mostClasses} classes, and there are ${classes.length}; export coco, cvat or png, or merge and ignore classes`,
+    );
+  }
   const chosen = classColours(classes);
   const colours: Colour[] = [[0, 0, 0], ...classes.map(({ id }) => chosen.get(id)!)];
   const palette = (line: number) => colours[line]!;
@@ -78,16 +80,10 @@ export const exportVoc: Exporter = async function* (images, { classes, deflate }
   for await (const { name, map } of images) {
     list.add(listLine(name));
     const byLine = renumbered(map, lineOf);
-    const bytes =
-      classes.length <= mostIndexed
-        ? await encodeIndexPng(byLine, { deflate, highest: classes.length, palette })
-        : await encodeColourPng(byLine, { deflate, palette });
+    const bytes = await encodeIndexPng(byLine, { deflate, highest: classes.length, palette });
     yield { key: `SegmentationClass/${name}.png`, bytes };
-    const objects = objectsOf(byLine);
-    // Beyond 255 classes in one picture there is no number left for an object; readers then go by the class mask.
-    if (objects.count > 255) continue;
-    const objectBytes = await encodeIndexPng(objects.map, { deflate, palette: vocColour });
-    yield { key: `SegmentationObject/${name}.png`, bytes: objectBytes };
+    const objects = await encodeIndexPng(objectsOf(byLine), { deflate, palette: vocColour });
+    yield { key: `SegmentationObject/${name}.png`, bytes: objects };
   }
   yield { key: 'ImageSets/Segmentation/default.txt', bytes: list.bytes() };
   const head = ['# label:color_rgb:parts:actions', 'background:0,0,0::'];
