@@ -1,0 +1,38 @@
+/** A plan: how a job is cut into shards, with every setting settled. The same request and listing give the same bytes. */
+import type { JobRequest } from './request.ts';
+import type { Stage } from './stage.ts';
+
+export interface PlannedImage {
+  /** Path below the images prefix: what people see. */
+  readonly name: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+export interface PlannedShard {
+  readonly shard: string;
+  /** Images in path order. */
+  readonly images: readonly PlannedImage[];
+}
+
+export interface Plan {
+  readonly version: 1;
+  readonly job: string;
+  readonly request: JobRequest;
+  readonly images: number;
+  readonly shards: readonly string[];
+  /** Clusters asked for or chosen; 0 when a model is applied. */
+  readonly clusters: number;
+  /** Classes of the ground truth; undefined without masks. */
+  readonly classes?: number | undefined;
+  /** What each stage's outputs depend on, eight hex digits. */
+  readonly fingerprints: Readonly<Record<Stage, string>>;
+}
+
+/** Images per shard: few enough to lose minutes only when a machine dies, many enough that messages cost nothing. */
+export const shardSize = (images: number): number => (images <= 65_536 ? 256 : 2048);
+
+export const shardName = (index: number): string => String(index).padStart(6, '0');
+
+/** `--clusters` when neither it nor masks are given: a tenth of the images, 2 … 50. */
+export const defaultClusters = (images: number): number => Math.max(2, Math.min(50, Math.floor(images / 10)));

@@ -1,0 +1,54 @@
+/** What may start next is a pure function of which markers exist. */
+import type { Plan } from './plan.ts';
+import type { Stage } from './stage.ts';
+
+/** Pieces that may run side by side; the next wave waits for all of them. */
+export interface Wave {
+  readonly stage: Stage;
+  readonly pieces: readonly string[];
+}
+
+export const restartPiece = (restart: number): string => `restart-${String(restart).padStart(3, '0')}`;
+
+/** Every piece of a planned job, in order. */
+export function waves(plan: Plan): Wave[] {
+  const { request, shards } = plan;
+  const all: Wave[] = [];
+  if (request.kind === 'run') {
+    all.push(
+      { stage: 'attend', pieces: ['head'] },
+      { stage: 'embed', pieces: shards },
+      { stage: 'cluster', pieces: ['catalog'] },
+      { stage: 'cluster', pieces: Array.from({ length: request.restarts }, (_, r) => restartPiece(r)) },
+      { stage: 'cluster', pieces: ['best'] },
+    );
+    if (request.threshold === 'from-masks') all.push({ stage: 'evaluate', pieces: ['threshold'] });
+  }
+  all.push({ stage: 'label', pieces: shards });
+  if (request.masks) {
+    all.push({ stage: 'evaluate', pieces: request.kind === 'run' ? [...shards, 'pixels'] : shards });
+    all.push({ stage: 'evaluate', pieces: ['metrics'] });
+  }
+  all.push({ stage: 'publish', pieces: ['publish'] });
+  return all;
+}
+
+/** The first wave with missing pieces, and which are missing; undefined when the job is done. @param done `stage/piece` of every marker */
+export function nextWave(plan: Plan, done: ReadonlySet<string>): Wave | undefined {
+  for (const { stage, pieces } of waves(plan)) {
+    const missing = pieces.filter(piece => !done.has(`${stage}/${piece}`));
+    if (missing.length) return { stage, pieces: missing };
+  }
+  return undefined;
+}
+
+/** Done and total per stage, for people. */
+export function countPieces(plan: Plan, done: ReadonlySet<string>): Record<string, { done: number; total: number }> {
+  const counts: Record<string, { done: number; total: number }> = {};
+  for (const { stage, pieces } of waves(plan)) {
+    counts[stage] ??= { done: 0, total: 0 };
+    counts[stage].total += pieces.length;
+    counts[stage].done += pieces.filter(piece => done.has(`${stage}/${piece}`)).length;
+  }
+  return counts;
+}

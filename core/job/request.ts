@@ -1,0 +1,77 @@
+/** A request: what the user wants done with a prefix of images. Uploaded last, it starts the job. */
+import { z } from 'zod';
+import { PermanentError } from '../errors.ts';
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'letters, digits, ".", "_" and "-", at most 63, starting with a letter or digit');
+const prefix = (room: string) =>
+  z.string().refine(key => key.startsWith(`${room}/`) && !key.split('/').includes('..'), `a key under ${room}/`);
+
+const labelled = z.strictObject({
+  images: prefix('datasets'),
+  masks: prefix('datasets').optional(),
+  classes: z.int().min(1).max(65_000).optional(),
+  ignore: z.array(z.int().min(0).max(65_535)).optional(),
+  background: z.enum(['auto', 'none']).default('auto'),
+  labelFormat: z.enum(['index', 'imagenet-s']).default('index'),
+  name: name.default('selflabel'),
+  seed: z.int().min(0).max(2 ** 31 - 1).default(0),
+});
+
+/** Options of `selflabel run`, in camelCase. Unknown keys are refused. */
+export const runRequest = labelled.extend({
+  backbone: z.union([z.literal('filter-bank'), prefix('backbones')]).default('filter-bank'),
+  clusters: z.int().min(2).max(60_000).optional(),
+  restarts: z.int().min(1).max(1000).default(10),
+  threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
+  method: z.enum(['selflabel', 'pass']).default('selflabel'),
+  attention: z.union([z.enum(['self-trained', 'norm', 'border']), prefix('backbones')]).optional(),
+  unit: z.enum(['segments', 'pixels', 'object', 'image']).optional(),
+  refine: z.enum(['guided', 'none']).optional(),
+  scales: z.union([z.literal(1), z.literal(2)]).default(1),
+  /** How many images `attend` looks at. */
+  attendSample: z.int().min(1).default(400),
+});
+
+/** A published model applied to other images. */
+export const predictRequest = labelled.extend({
+  /** Prefix of model.onnx, card.json and classes.json. */
+  model: prefix('models'),
+});
+
+export type RunRequest = z.output<typeof runRequest>;
+export type PredictRequest = z.output<typeof predictRequest>;
+export type JobRequest = ({ kind: 'run' } & RunRequest) | ({ kind: 'predict' } & PredictRequest);
+
+const request = z.discriminatedUnion('kind', [
+  runRequest.extend({ kind: z.literal('run') }),
+  predictRequest.extend({ kind: z.literal('predict') }),
+]);
+
+/** @throws PermanentError that names the key that is wrong and what was expected */
+export function parseRequest(document: unknown): JobRequest {
+  const withKind = typeof document === 'object' && document !== null && !('kind' in document) ? { kind: 'run', ...document } : document;
+  const parsed = request.safeParse(withKind);
+  if (parsed.success) return parsed.data;
+  throw new PermanentError(`the request is not usable: ${sayIssues(parsed.error)}`);
+}
+
+/** The first few complaints of a schema in one line. */
+export const sayIssues = (error: z.ZodError): string =>
+  error.issues
+    .slice(0, 3)
+    .map(issue => `${issue.path.join('.') || 'the document'}: ${issue.message}`)
+    .join('; ');
+
+/** Settings with the method's own choices filled in (`--method pass` sets unit, refinement and attention). */
+export function settleRun(run: RunRequest) {
+  const pass = run.method === 'pass';
+  if (pass && run.scales !== 1) throw new PermanentError('--method pass works on one scale; leave out --scales 2 or use --method selflabel');
+  return {
+    ...run,
+    attention: run.attention ?? (pass ? ('norm' as const) : ('self-trained' as const)),
+    unit: run.unit ?? (pass ? ('image' as const) : ('segments' as const)),
+    refine: run.refine ?? (pass ? ('none' as const) : ('guided' as const)),
+  };
+}
+
+export type SettledRun = ReturnType<typeof settleRun>;
