@@ -36,15 +36,19 @@ function join(parents: Int32Array, a: number, b: number): void {
   else parents[rootA] = rootB;
 }
 
-/** Per pixel the first pixel (in reading order) of its component. */
+/** Per pixel the first pixel (in reading order) of its component; nothing of value where the id is 0. */
 function firstPixels({ width, data }: LabelMap): Int32Array {
   const parents = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    parents[i] = i;
-    if (i % width > 0 && data[i - 1] === data[i]) join(parents, i - 1, i);
-    if (i >= width && data[i - width] === data[i]) join(parents, i - width, i);
+    const id = data[i]!;
+    if (id === 0) continue;
+    const left = i % width > 0 && data[i - 1] === id;
+    const above = i >= width && data[i - width] === id;
+    parents[i] = left ? parents[i - 1]! : above ? parents[i - width]! : i;
+    // Where the pixel between the two has the id as well, they are joined already.
+    if (left && above && data[i - width - 1] !== id) join(parents, i - width, i);
   }
-  for (let i = 0; i < data.length; i++) parents[i] = rootOf(parents, i);
+  for (let i = 0; i < data.length; i++) if (data[i] !== 0) parents[i] = rootOf(parents, i);
   return parents;
 }
 

@@ -12,6 +12,7 @@ import { PermanentError } from '../errors.ts';
 import { codeOfId } from '../labels/label-code.ts';
 import type { LabelMap } from '../labels/label-map.ts';
 import { type Colour, colourOf, type Palette } from '../labels/palette.ts';
+import { presentIds } from '../labels/present-ids.ts';
 import { type PngChunk, readPng, writePng } from './png-chunks.ts';
 import { idsOfScanlines, type PixelLayout, scanlineBytes, toScanlines } from './png-scanlines.ts';
 
@@ -198,10 +199,7 @@ export interface OverlayOptions {
 export async function encodeOverlayPng(map: LabelMap, options: OverlayOptions): Promise<Uint8Array> {
   const { deflate, alpha, palette = colourOf } = options;
   const { width, height, data } = map;
-  const seen = new Uint8Array(65536);
-  for (let i = 0; i < data.length; i++) seen[data[i]!] = 1;
-  const present: number[] = [];
-  for (let id = 1; id < seen.length; id++) if (seen[id] === 1) present.push(id);
+  const present = presentIds(map);
   if (present.length > 255) return encodeRgbaOverlay(map, present, options);
   const index = new Uint8Array(65536);
   for (const [i, id] of present.entries()) index[id] = i + 1;

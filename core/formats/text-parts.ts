@@ -15,6 +15,14 @@ export class TextParts {
     return this;
   }
 
+  /** Takes over what another text holds so far. */
+  append(other: TextParts): this {
+    this.#close();
+    other.#close();
+    this.#blocks.push(...other.#blocks);
+    return this;
+  }
+
   #close(): void {
     this.#blocks.push(this.#encoder.encode(this.#open.join('')));
     this.#open = [];

@@ -5,6 +5,7 @@ import { connectedComponents } from '#core/formats/components';
 import { fillPolygons, keyhole, type Polygon, traceRegions } from '#core/formats/polygons';
 import type { LabelMap } from '#core/labels/label-map';
 import { awkwardMaps, drawnMap, labelMaps } from './label-maps.ts';
+import { fillByRays } from './ray-fill.ts';
 
 const edges = [
   [1, 0],
@@ -47,24 +48,6 @@ function holesOf(map: LabelMap, region: Set<number>): number {
     for (const j of flood(padded, i, edgesAndCorners, k => !inRegion(k))) seen.add(j);
   }
   return holes;
-}
-
-/** Even-odd rule by counting crossings of a ray from each pixel's centre, over any edges. */
-function fillByRays(polygons: readonly Polygon[], width: number, height: number): Uint8Array {
-  const mask = new Uint8Array(width * height);
-  for (let i = 0; i < mask.length; i++) {
-    const [cx, cy] = [(i % width) + 0.5, Math.floor(i / width) + 0.5];
-    let crossings = 0;
-    for (const polygon of polygons) {
-      for (let p = 0; p < polygon.length; p += 2) {
-        const q = (p + 2) % polygon.length;
-        const [ax, ay, bx, by] = [polygon[p]!, polygon[p + 1]!, polygon[q]!, polygon[q + 1]!];
-        if (ay > cy !== by > cy && cx < ((bx - ax) * (cy - ay)) / (by - ay) + ax) crossings++;
-      }
-    }
-    mask[i] = crossings % 2;
-  }
-  return mask;
 }
 
 const signedArea = (polygon: Polygon) => {
