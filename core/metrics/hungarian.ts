@@ -1,5 +1,5 @@
 /** The assignment problem: pair rows with columns one to one so that the weights add up to the most. */
-import { reachesItself } from './alternating-cycles.ts';
+import { hasAlternatingCycle } from './alternating-cycle.ts';
 
 export interface Assignment {
   /** Column of each row, −1 where there are more rows than columns and this one is left over. [rows] */
@@ -37,7 +37,7 @@ export function hungarian(weights: Float64Array, rows: number, columns: number):
   let total = 0;
   for (let row = 0; row < optimum.rows; row++)
     total += optimum.weights[row * optimum.columns + optimum.columnOf[row]!]!;
-  return { columnOf: flat ? optimum.columnOf : optimum.rowOf, total, unique: !reachesItself(optimum) };
+  return { columnOf: flat ? optimum.columnOf : optimum.rowOf, total, unique: !hasAlternatingCycle(optimum) };
 }
 
 function transposed(weights: Float64Array, rows: number, columns: number): Float64Array {

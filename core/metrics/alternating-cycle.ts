@@ -9,7 +9,7 @@ import type { Optimum } from './hungarian.ts';
  * Nodes are rows; an edge leads to the owner of a column one could take instead. One more node stands for all rows that
  * are missing to a square: it owns the free columns and may take any column whose price is 0.
  */
-export function reachesItself(optimum: Optimum): boolean {
+export function hasAlternatingCycle(optimum: Optimum): boolean {
   const { weights, rows, columns, columnOf } = optimum;
   const component = componentsOf(optimum);
   const size = new Int32Array(rows + 1);
