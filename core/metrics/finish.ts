@@ -41,7 +41,8 @@ export interface Metrics {
   readonly perClass: readonly ClassMetrics[];
   /** Predicted id → class id. */
   readonly matching: Readonly<Record<string, number>>;
-  readonly matchingKind: MatchingKind;
+  /** `image`, `pixel`, `none`, or the name of the file it came from. */
+  readonly matchingKind: string;
   readonly pixelMatched: {
     readonly miou: number;
     readonly miouForeground: number | null;
@@ -58,7 +59,7 @@ export interface Metrics {
 
 export interface FinishOptions {
   /** A matching yet to be solved, or one at hand. */
-  readonly matching: 'image' | 'pixel' | 'none' | Matching;
+  readonly matching: MatchingKind | Matching;
   /** N; default: as many as make the highest class id seen the last one. */
   readonly classes?: number;
   /** Names by class id; default "class 7", and "background" for 0 where 0 is background. */

@@ -4,11 +4,12 @@ import { hungarian } from './hungarian.ts';
 import { bothBoundary, bothInside } from './joint-counts.ts';
 import { cellOf, type Tally, wholeImage } from './tally.ts';
 
-/** `image`: images in which both occur. `pixel`: pixels in common. `none`: ids are classes. `file`: found earlier. */
-export type MatchingKind = 'image' | 'pixel' | 'none' | 'file';
+/** `image`: by images in which both occur. `pixel`: by pixels in common. `none`: predicted ids are class ids. */
+export type MatchingKind = 'image' | 'pixel' | 'none';
 
 export interface Matching {
-  readonly kind: MatchingKind;
+  /** A `MatchingKind`, or the name of the file it was read from. */
+  readonly kind: string;
   /** Class of each predicted id that has one; the others match nothing, background included. */
   readonly classOf: ReadonlyMap<number, number>;
   /** No other matching is as good by the criterion of this kind. */
@@ -32,7 +33,7 @@ const emptyWeights = (ids: readonly number[], firstClass: number, classes: numbe
 };
 
 /** Solves the matching of a tally for class ids 0 … classes − 1. */
-export function solveMatching(tally: Tally, kind: 'image' | 'pixel' | 'none', classes: number): Matching {
+export function solveMatching(tally: Tally, kind: MatchingKind, classes: number): Matching {
   if (kind === 'none') return { kind, classOf: identity(tally, classes), unique: true };
   const pixels = pixelOverlaps(tally, classes);
   if (kind === 'pixel') return { kind, ...match(tally, pixels, pixels.values) };

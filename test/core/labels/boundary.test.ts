@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { boundaryDistance, boundaryMap } from '#core/labels/boundary';
 import { rowRuns } from '#core/labels/row-runs';
 import { Random } from '#core/random';
-import { randomMap } from './scenes.ts';
-import { erodedBoundary, slowDistance } from './slow-evaluation.ts';
+import { randomMap } from '../metrics/scenes.ts';
+import { erodedBoundary, slowDistance } from '../metrics/slow-evaluation.ts';
 
 describe('boundary distance', () => {
   it.each([

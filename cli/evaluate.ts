@@ -1,0 +1,153 @@
+/** `selflabel evaluate`: label maps against ground-truth masks, and clusters against folders. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PermanentError, UsageError } from '#core/errors';
+import { parseClustersCsv } from '#core/formats/clusters-csv';
+import type { Metrics } from '#core/metrics/finish';
+import { folderAgreement } from '#core/metrics/folder-agreement';
+import type { Matching, MatchingKind } from '#core/metrics/matching';
+import { readMatching, writeMatching } from '#core/metrics/saved-matching';
+import type { BackgroundRule } from '#core/metrics/tally';
+import { type EvaluationPorts, evaluateFolders } from '#pipeline/evaluate-folders';
+import type { ObjectStore } from '#pipeline/ports';
+import { metricsTable } from './metrics-table.ts';
+
+/** The adapters this command works with. */
+export interface EvaluationWorld extends Pick<EvaluationPorts, 'images' | 'clock' | 'log'> {
+  /** A folder, for reading only. */
+  openFolder(folder: string): Promise<ObjectStore>;
+}
+
+interface EvaluateOptions {
+  readonly predictions?: string;
+  readonly masks?: string;
+  readonly classes?: number;
+  readonly matching: string;
+  readonly saveMatching?: string;
+  readonly ignore?: number[];
+  readonly background: BackgroundRule;
+  readonly continue?: boolean;
+  readonly json?: boolean | string;
+  readonly threads?: number;
+}
+
+export function registerEvaluate(program: Command, world: () => EvaluationWorld): void {
+  const evaluate = program
+    .command('evaluate')
+    .description('measure label maps against ground-truth masks')
+    .option('--predictions <dir>', 'label maps: index or R + 256·G PNGs')
+    .option('--masks <dir>', 'ground-truth masks of the same relative paths')
+    .option(
+      '--classes <n>',
+      'number of classes (default: by categories.txt, else the highest id)',
+      wholeNumber(1, 65_000),
+    )
+    .option('--matching <kind>', 'image, pixel, none, or a file written by --save-matching', 'image')
+    .option('--save-matching <file>', 'write the matching, to use it on another set')
+    .option('--ignore <ids...>', 'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)', idList)
+    .addOption(backgroundOption())
+    .option('--continue', 'leave out files with something wrong, and say which')
+    .option('--threads <n>', 'cores to use (default: all)', wholeNumber(1, 256))
+    .option('--json [file]', 'print the metrics as one JSON line, or write them to a file')
+    .action(async (options: EvaluateOptions) => {
+      const metrics = await evaluateOptions(world(), options);
+      show(metrics, options.json, metricsTable);
+    });
+  evaluate
+    .command('clusters')
+    .description('agreement of clusters.csv with the folders the images lie in')
+    .requiredOption('--clusters <file>', 'clusters.csv of a run')
+    .option('--json [file]', 'print the result as one JSON line, or write it to a file')
+    .action((options: { clusters: string; json?: boolean | string }, command: Command) => {
+      // `--json` before the word `clusters` belongs to the command above.
+      show(evaluateClusters(options.clusters), options.json ?? command.parent?.opts().json, agreementTable);
+    });
+}
+
+const backgroundOption = () =>
+  new Option('--background <how>', 'auto: 0 is background; none: 0 is a class like any other')
+    .choices(['auto', 'none'])
+    .default('auto');
+
+async function evaluateOptions(world: EvaluationWorld, options: EvaluateOptions): Promise<Metrics> {
+  const { predictions, masks } = options;
+  if (!predictions || !masks) throw new UsageError('evaluate needs --predictions DIR and --masks DIR');
+  assertFolder(predictions, '--predictions');
+  assertFolder(masks, '--masks');
+  const metrics = await evaluateFolders(
+    {
+      ...world,
+      predictions: await world.openFolder(resolve(predictions)),
+      // One folder up, because categories.txt lies beside the masks.
+      truth: await world.openFolder(dirname(resolve(masks))),
+      threads: options.threads ?? availableParallelism(),
+    },
+    {
+      predictions: '',
+      masks: `${basename(resolve(masks))}/`,
+      classes: options.classes,
+      ignore: options.ignore,
+      background: options.background,
+      matching: matchingOf(options.matching, options.background),
+      continue: options.continue ?? false,
+    },
+  );
+  if (options.saveMatching) writeFileSync(options.saveMatching, writeMatching(metrics.matching));
+  return metrics;
+}
+
+function matchingOf(text: string, background: BackgroundRule): MatchingKind | Matching {
+  if (text === 'image' || text === 'pixel' || text === 'none') return text;
+  return readMatching(readText(text, '--matching is image, pixel, none or a file'), basename(text), background);
+}
+
+function evaluateClusters(file: string) {
+  const agreement = folderAgreement(parseClustersCsv(readText(file, '--clusters is a file'), file));
+  if (agreement) return agreement;
+  throw new PermanentError(`${file}: the images do not lie in two or more folders, one per class`);
+}
+
+type Agreement = ReturnType<typeof evaluateClusters>;
+
+const agreementTable = ({ images, clusters, classes, nmi, clusterAccuracy }: Agreement): string =>
+  `${images} images, ${clusters} clusters, ${classes} folders\n  NMI               ${nmi.toFixed(4)}\n  cluster accuracy  ${clusterAccuracy.toFixed(4)}\n`;
+
+/** One JSON line on stdout, or JSON in a file and the table on stdout, or the table alone. */
+function show<T>(result: T, json: boolean | string | undefined, table: (result: T) => string): void {
+  if (json === true) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  if (json) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+  process.stdout.write(table(result));
+}
+
+function assertFolder(folder: string, option: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (!found?.isDirectory()) throw new PermanentError(`${option} ${folder} is ${found ? 'not a folder' : 'not there'}`);
+}
+
+function readText(file: string, expected: string): string {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    throw new PermanentError(`${file} is no file; ${expected}`);
+  }
+  return readFileSync(file, 'utf8');
+}
+
+const wholeNumber =
+  (low: number, high: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
+    }
+    return value;
+  };
+
+/** Ids one by one or with commas; the option may be repeated. */
+const idList = (text: string, before: number[] = []): number[] => [
+  ...before,
+  ...text.split(',').map(part => wholeNumber(0, 65_535)(part.trim())),
+];
