@@ -16,8 +16,8 @@ const mapKey = 'classes.json';
 const historyKey = 'classes.history.json';
 const countsKey = 'classes.counts.json';
 const modelKey = 'model/classes.json';
-/** Edits by others that are waited out before giving up. */
-const mostTries = 20;
+/** Writes by others that are met before giving up: each lost try means that somebody else's write was made. */
+const mostTries = 1000;
 
 export interface ClassChange {
   readonly before: ClassMap;
