@@ -9,10 +9,12 @@ import {
   type ValueInfoProto,
   writeModel,
 } from './onnx.ts';
+import { renamed, withSubgraphs } from './subgraph.ts';
 import {
   type ConstantTensor,
   type GraphNode,
   type InputTensor,
+  type NodeOf,
   nodesBelow,
   type Tensor,
   type TensorShape,
@@ -115,32 +117,32 @@ function checkInputs(nodes: readonly GraphNode[], { name, inputs, outputs }: Mod
   return all;
 }
 
-/** Inputs and attributes of a node, whoever wrote it. */
-function partsOf(node: GraphNode) {
-  if (node.op !== 'Imported') return { opType: node.op, ...onnxParts(node) };
-  const { opType, domain, attribute, positions } = node.attributes;
-  const inputs: (Tensor | undefined)[] = [];
+/** A node of a foreign model, with its own attributes; its subgraphs get names of their own. */
+function writeImported(node: NodeOf<'Imported'>, name: string, names: Names): NodeProto {
+  const { opType, domain, attribute, positions, captures, outputs } = node.attributes;
+  const input: string[] = [];
   for (const [i, position] of positions.entries()) {
-    while (inputs.length <= position) inputs.push(undefined);
-    inputs[position] = node.inputs[i];
+    while (input.length <= position) input.push('');
+    input[position] = names.of(node.inputs[i]!);
   }
-  return { opType, inputs, attribute, ...(domain === '' ? {} : { domain }) };
+  const captured = new Map(captures.map((inner, i) => [inner, names.of(node.inputs[positions.length + i]!)]));
+  const present = node.outputs.map(tensor => names.of(tensor)).values();
+  const output = outputs.map(shape => (shape ? present.next().value! : ''));
+  const written: NodeProto = { name, opType, input, output, attribute, ...(domain === '' ? {} : { domain }) };
+  return withSubgraphs(written, graph => renamed(graph, inner => captured.get(inner) ?? `${name}/${inner}`));
 }
 
 function writeNode(node: GraphNode, names: Names): NodeProto {
-  const { opType, inputs, ...rest } = partsOf(node);
+  const opType = node.op === 'Imported' ? node.attributes.opType : node.op;
   const name = names.fresh(node.scope === '' ? opType : `${node.scope}/${opType}`);
   for (const tensor of node.outputs) {
     if (names.has(tensor)) continue;
     names.set(tensor, tensor.index === 0 ? name : `${name}.${tensor.index}`);
   }
-  return {
-    name,
-    opType,
-    input: inputs.map(tensor => (tensor ? names.of(tensor) : '')),
-    output: node.outputs.map(tensor => names.of(tensor)),
-    ...rest,
-  };
+  if (node.op === 'Imported') return writeImported(node, name, names);
+  const { inputs, attribute } = onnxParts(node);
+  const input = inputs.map(tensor => (tensor ? names.of(tensor) : ''));
+  return { name, opType, input, output: node.outputs.map(tensor => names.of(tensor)), attribute };
 }
 
 /** Names the outputs. One that is no node's, or has a name already, is written as a copy under its own name. */
