@@ -1,7 +1,41 @@
 #!/usr/bin/env node
-/** The door on a laptop: parses the command line, plugs the adapters in, calls the pipeline. */
-import { Command } from 'commander';
+/** The door on a laptop: parses the command line, calls one command, turns errors into one line and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { PermanentError, UsageError } from '#core/errors';
+import { registerDemo } from './demo.ts';
+import { registerPredict } from './predict.ts';
+import { registerRun } from './run.ts';
 
-const program = new Command('selflabel').description('Unlabeled images in; pixel labels and a segmentation model out.');
+const program = new Command('selflabel')
+  .description('Unlabeled images in; pixel labels, a report and a segmentation model out.')
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride();
 
-await program.parseAsync();
+registerRun(program);
+registerPredict(program);
+registerDemo(program);
+
+/** 0 done, 1 failed, 2 bad usage, 130 interrupted. */
+async function main(): Promise<number> {
+  process.once('SIGINT', () => {
+    process.stderr.write('\ninterrupted; the same command again resumes\n');
+    process.exit(130);
+  });
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`selflabel: ${message}\n`);
+  if (process.argv.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  else if (!(error instanceof PermanentError || error instanceof UsageError)) process.stderr.write('(--debug shows where)\n');
+  return error instanceof UsageError ? 2 : 1;
+}
+
+process.exitCode = await main();

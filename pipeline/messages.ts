@@ -1,12 +1,17 @@
 /** Messages on the queues: pointers only. Parsed once, at the door. */
 import { z } from 'zod';
+import { PermanentError } from '#core/errors';
 import { sayIssues } from '#core/job/request';
 import { stages } from '#core/job/stage';
-import { PermanentError } from '#core/errors';
 
 const work = z.strictObject({ v: z.literal(1), job: z.string(), stage: z.enum(stages), piece: z.string() });
 /** `resume` asks for every missing piece again, for a queue that forgot them. */
-const advance = z.strictObject({ v: z.literal(1), job: z.string(), stage: z.literal('advance'), resume: z.boolean().optional() });
+const advance = z.strictObject({
+  v: z.literal(1),
+  job: z.string(),
+  stage: z.literal('advance'),
+  resume: z.boolean().optional(),
+});
 const message = z.union([work, advance]);
 
 export type WorkMessage = z.output<typeof work>;

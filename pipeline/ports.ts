@@ -141,4 +141,6 @@ export interface Ports {
   readonly clock: Clock;
   readonly log: Log;
   readonly tuning: Tuning;
+  /** How people name the place of the results, for pages only: the folder as typed, or its S3 address. */
+  readonly place: string;
 }

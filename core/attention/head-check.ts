@@ -30,10 +30,10 @@ export interface HeadVerdict {
 /** An image is "all" or "none" from this share of one side on. */
 const nearly = 0.98;
 /** Heads that worked correlated at 0.85 or more with one of the two at least, a turned one at 0.3 with the better. */
-const leastAgreement = 0.5;
+export const leastAgreement = 0.5;
 /** Ring share over inside share: heads that worked stayed below 0.45, a turned one had 0.65, chance has 1. */
-const mostRing = 0.5;
-const mostOneSided = 0.5;
+export const mostRing = 0.5;
+export const mostOneSided = 0.5;
 
 /** Collects images one by one; memory does not grow with their number. */
 export class HeadCheck {

@@ -17,6 +17,12 @@ export function balanceReceipt(receipt: Omit<Receipt, 'counts'>, total: number):
   const { labelled, empty, duplicate, rejected } = receipt;
   const sum = labelled.length + empty.length + duplicate.length + rejected.length;
   if (sum !== total) throw new Error(`internal: ${total} inputs but ${sum} states in the receipt`);
-  const counts = { total, labelled: labelled.length, empty: empty.length, duplicate: duplicate.length, rejected: rejected.length };
+  const counts = {
+    total,
+    labelled: labelled.length,
+    empty: empty.length,
+    duplicate: duplicate.length,
+    rejected: rejected.length,
+  };
   return { ...receipt, counts };
 }

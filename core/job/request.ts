@@ -2,7 +2,12 @@
 import { z } from 'zod';
 import { PermanentError } from '../errors.ts';
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'letters, digits, ".", "_" and "-", at most 63, starting with a letter or digit');
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'letters, digits, ".", "_" and "-", at most 63, starting with a letter or digit',
+  );
 const prefix = (room: string) =>
   z.string().refine(key => key.startsWith(`${room}/`) && !key.split('/').includes('..'), `a key under ${room}/`);
 
@@ -14,7 +19,11 @@ const labelled = z.strictObject({
   background: z.enum(['auto', 'none']).default('auto'),
   labelFormat: z.enum(['index', 'imagenet-s']).default('index'),
   name: name.default('selflabel'),
-  seed: z.int().min(0).max(2 ** 31 - 1).default(0),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0),
 });
 
 /** Options of `selflabel run`, in camelCase. Unknown keys are refused. */
@@ -49,7 +58,10 @@ const request = z.discriminatedUnion('kind', [
 
 /** @throws PermanentError that names the key that is wrong and what was expected */
 export function parseRequest(document: unknown): JobRequest {
-  const withKind = typeof document === 'object' && document !== null && !('kind' in document) ? { kind: 'run', ...document } : document;
+  const withKind =
+    typeof document === 'object' && document !== null && !('kind' in document)
+      ? { kind: 'run', ...document }
+      : document;
   const parsed = request.safeParse(withKind);
   if (parsed.success) return parsed.data;
   throw new PermanentError(`the request is not usable: ${sayIssues(parsed.error)}`);
@@ -65,7 +77,8 @@ export const sayIssues = (error: z.ZodError): string =>
 /** Settings with the method's own choices filled in (`--method pass` sets unit, refinement and attention). */
 export function settleRun(run: RunRequest) {
   const pass = run.method === 'pass';
-  if (pass && run.scales !== 1) throw new PermanentError('--method pass works on one scale; leave out --scales 2 or use --method selflabel');
+  if (pass && run.scales !== 1)
+    throw new PermanentError('--method pass works on one scale; leave out --scales 2 or use --method selflabel');
   return {
     ...run,
     attention: run.attention ?? (pass ? ('norm' as const) : ('self-trained' as const)),

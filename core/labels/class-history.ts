@@ -1,31 +1,33 @@
 /**
- * The history beside the class map, `classes.history.json`: what was done, and how the classes were before.
+ * The history beside the class map, `classes.history.json`: which classes each edit took away and which it put there.
+ *
+ *   [
+ *   {"version":2,"edit":"rename 1 cat","removed":[{"id":1,"name":"class 1",…}],"added":[{"id":1,"name":"cat",…}]}
+ *   ]
  *
  * A log that only grows. An entry carries the version it led to; an undo is an entry of its own that names the version it
- * took back, so versions never go down and an undo can be followed by another, further back. An entry is stored before
- * the class map it leads to, so nothing is ever done that cannot be undone; if the edit then comes to nothing because
- * somebody else was faster, the entry left over says the same about the state before as the other's.
+ * took back, so versions never go down and an undo can be followed by another, further back.
+ *
+ * An entry is stored before the class map it leads to, so nothing is ever done that cannot be undone. If the edit then
+ * comes to nothing because somebody else was faster, its entry stays, and is told from the other of the same version by
+ * not fitting the classes there are.
  */
 import { z } from 'zod';
 import { PermanentError } from '../errors.ts';
-import { type ClassMap, formatClassMap, type LabelClass, parseClassMap, withClasses } from './class-map.ts';
+import { type ClassMap, type LabelClass, labelClassSchema, withClasses } from './class-map.ts';
 
-export interface ClassHistoryEntry {
+const entrySchema = z.object({
   /** Version that the edit led to. */
-  readonly version: number;
+  version: z.int(),
   /** The edit in words, as typed: `merge 1 3`. */
-  readonly edit: string;
-  /** Classes before it. */
-  readonly before: readonly LabelClass[];
+  edit: z.string(),
+  removed: z.array(labelClassSchema),
+  added: z.array(labelClassSchema),
   /** The version that was taken back, if this is an undo. */
-  readonly undoes?: number;
-}
+  undoes: z.int().optional(),
+});
 
-const schema = z.array(
-  z.object({ version: z.int(), edit: z.string(), before: z.unknown(), undoes: z.int().optional() }),
-);
-
-const decoder = new TextDecoder();
+export type ClassHistoryEntry = z.infer<typeof entrySchema>;
 
 /** Reads the history; none is an empty one. @throws PermanentError */
 export function parseClassHistory(bytes: Uint8Array | undefined, file = 'classes.history.json'): ClassHistoryEntry[] {
@@ -33,53 +35,52 @@ export function parseClassHistory(bytes: Uint8Array | undefined, file = 'classes
   const remedy = `${file} is damaged; delete it to go on without undo`;
   let json: unknown;
   try {
-    json = JSON.parse(decoder.decode(bytes));
+    json = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new PermanentError(remedy, { cause });
   }
-  const result = schema.safeParse(json);
+  const result = z.array(entrySchema).safeParse(json);
   if (!result.success) throw new PermanentError(remedy);
-  return result.data.map(entry => {
-    const text = JSON.stringify({ version: 1, classes: entry.before });
-    return { ...entry, before: parseClassMap(new TextEncoder().encode(text), file).classes };
-  });
+  return result.data;
 }
 
 /** The bytes of the history, one entry per line. */
-export function formatClassHistory(entries: readonly ClassHistoryEntry[]): Uint8Array {
-  const lines = entries.map(({ version, edit, before, undoes }) => {
-    const { classes } = JSON.parse(decoder.decode(formatClassMap({ version, classes: before })));
-    return JSON.stringify({ version, edit, undoes, before: classes });
-  });
-  return new TextEncoder().encode(`[\n${lines.join(',\n')}\n]\n`);
+export const formatClassHistory = (entries: readonly ClassHistoryEntry[]): Uint8Array =>
+  new TextEncoder().encode(`[\n${entries.map(entry => JSON.stringify(entry)).join(',\n')}\n]\n`);
+
+const saying = ({ id, name, clusters, color, ignore }: LabelClass) =>
+  JSON.stringify([id, name, clusters, color, ignore]);
+
+/** Classes of `some` that are not, in all they say, among `others`. */
+function missing(some: readonly LabelClass[], others: readonly LabelClass[]): LabelClass[] {
+  const said = new Set(others.map(saying));
+  return some.filter(item => !said.has(saying(item)));
 }
 
-/** The history with one more entry; an earlier entry for the same version was never carried out. */
-export const withEntry = (history: readonly ClassHistoryEntry[], entry: ClassHistoryEntry): ClassHistoryEntry[] => [
-  ...history.filter(({ version }) => version < entry.version),
-  entry,
-];
+/** What an edit did. @param undoes the version it took back, if it is an undo */
+export function historyEntry(edit: string, before: ClassMap, after: ClassMap, undoes?: number): ClassHistoryEntry {
+  const [removed, added] = [missing(before.classes, after.classes), missing(after.classes, before.classes)];
+  return { version: after.version, edit, removed, added, undoes } as ClassHistoryEntry;
+}
+
+/** Whether these classes can be what the entry led to. */
+const leadsTo = ({ removed, added }: ClassHistoryEntry, { classes }: ClassMap): boolean =>
+  missing(added, classes).length === 0 && missing(removed, classes).length === removed.length;
 
 /**
  * Takes back the last edit that has not been taken back.
- * @returns the class map before that edit, as a new version, and the entry that records the undo
+ * @returns the classes as they were before that edit, as a new version, and the entry that records the undo
  * @throws PermanentError if there is none
  */
 export function undoEdit(
   map: ClassMap,
   history: readonly ClassHistoryEntry[],
 ): { map: ClassMap; entry: ClassHistoryEntry } {
-  const entryOf = (version: number) => history.findLast(entry => entry.version === version);
-  let version = map.version;
-  let entry = entryOf(version);
-  while (entry?.undoes !== undefined) {
-    version = entry.undoes - 1;
-    entry = entryOf(version);
-  }
+  // Every version visited here has the classes of `map`: an undo gives back those from before what it took back.
+  const entryFor = (version: number) => history.findLast(entry => entry.version === version && leadsTo(entry, map));
+  let entry = entryFor(map.version);
+  while (entry?.undoes !== undefined) entry = entryFor(entry.undoes - 1);
   if (!entry) throw new PermanentError('there is nothing to undo');
-  const undone = withClasses(map.version + 1, entry.before);
-  return {
-    map: undone,
-    entry: { version: undone.version, edit: `undo: ${entry.edit}`, before: map.classes, undoes: version },
-  };
+  const undone = withClasses(map.version + 1, [...missing(map.classes, entry.added), ...entry.removed]);
+  return { map: undone, entry: historyEntry(`undo: ${entry.edit}`, map, undone, entry.version) };
 }

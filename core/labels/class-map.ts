@@ -49,28 +49,26 @@ export function nameProblem(name: string): string | undefined {
   return undefined;
 }
 
-const schema = z.object({
-  version: z.int().min(1),
-  classes: z.array(
-    z.object({
-      id: z.int().min(1).max(highestId),
-      name: z.string().transform(name => name.trim().normalize('NFC')),
-      clusters: z
-        .array(
-          z
-            .int()
-            .min(0)
-            .max(highestId - 1),
-        )
-        .transform(list => list as ClusterId[]),
-      color: z
-        .string()
-        .regex(/^#[0-9a-fA-F]{6}$/, 'must look like #rrggbb')
-        .toLowerCase(),
-      ignore: z.boolean().default(false),
-    }),
-  ),
+/** One class as JSON. */
+export const labelClassSchema = z.object({
+  id: z.int().min(1).max(highestId),
+  name: z.string().transform(name => name.trim().normalize('NFC')),
+  clusters: z
+    .array(
+      z
+        .int()
+        .min(0)
+        .max(highestId - 1),
+    )
+    .transform(list => list as ClusterId[]),
+  color: z
+    .string()
+    .regex(/^#[0-9a-fA-F]{6}$/, 'must look like #rrggbb')
+    .toLowerCase(),
+  ignore: z.boolean().default(false),
 });
+
+const schema = z.object({ version: z.int().min(1), classes: z.array(labelClassSchema) });
 
 /** The first value that occurs twice. */
 function repeated<T>(values: readonly T[]): T | undefined {

@@ -216,7 +216,7 @@ function readLabelStudio(files: Files, sizes: ReadonlyMap<string, { width: numbe
     for (const { data, predictions } of JSON.parse(text(files, key)) as Task[]) {
       const image = decodeURIComponent(data.image.replace('/data/local-files/?d=', ''));
       const size = sizes.get(image)!;
-      const picture = { ...size, names: blank(size.width, size.height) };
+      const picture = { width: size.width, height: size.height, names: blank(size.width, size.height) };
       const results = predictions[0]!.result;
       if (new Set(results.map(({ id }) => id)).size !== results.length) throw new Error('ids repeat');
       for (const { value, type, from_name, to_name, original_width, original_height } of results) {

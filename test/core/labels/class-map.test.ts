@@ -7,9 +7,9 @@ import { findClass, ignoreClasses, mergeClasses, renameClass, splitClass } from 
 import {
   type ClassHistoryEntry,
   formatClassHistory,
+  historyEntry,
   parseClassHistory,
   undoEdit,
-  withEntry,
 } from '#core/labels/class-history';
 import { applyClasses, type ClassMap, defaultClasses, formatClassMap, parseClassMap } from '#core/labels/class-map';
 import type { LabelMap } from '#core/labels/label-map';
@@ -129,12 +129,12 @@ describe('undo', () => {
     return {
       edit(change: (m: ClassMap) => ClassMap) {
         const next = change(map);
-        history = withEntry(history, { version: next.version, edit: 'an edit', before: map.classes });
+        history = [...history, historyEntry('an edit', map, next)];
         map = next;
       },
       undo() {
         const undone = undoEdit(map, parseClassHistory(formatClassHistory(history)));
-        history = withEntry(history, undone.entry);
+        history = [...history, undone.entry];
         map = undone.map;
       },
       map: () => map,
@@ -179,14 +179,25 @@ describe('undo', () => {
     );
   });
 
-  it('passes over an entry whose edit came to nothing', () => {
-    const before = defaultClasses(2);
-    const lost = { version: 2, edit: 'lost', before: before.classes };
-    const done = { version: 2, edit: 'done', before: before.classes };
-    const history = withEntry([lost], done);
-    expect(history).toEqual([done]);
-    const { map } = undoEdit(renameClass(before, '1', 'x'), history);
-    expect(summary(map)).toEqual(summary(before));
+  it('passes over entries whose edits came to nothing', () => {
+    const first = defaultClasses(3);
+    const second = renameClass(first, '1', 'x');
+    const third = mergeClasses(second, ['2', '3']);
+    const done = [historyEntry('done', first, second), historyEntry('done too', second, third)];
+    const lost = [
+      historyEntry('lost', first, renameClass(first, '2', 'y')),
+      historyEntry('lost too', second, ignoreClasses(second, ['1'], true)),
+    ];
+    for (const history of [
+      [...lost, ...done],
+      [done[0]!, lost[0]!, done[1]!, lost[1]!],
+      [...done, ...lost],
+    ]) {
+      const back = undoEdit(third, history);
+      expect(summary(back.map)).toEqual(summary(second));
+      expect(back.entry).toMatchObject({ version: 4, edit: 'undo: done too', undoes: 3 });
+      expect(summary(undoEdit(back.map, [...history, back.entry]).map)).toEqual(summary(first));
+    }
   });
 
   it('says so when the history is damaged', () => {

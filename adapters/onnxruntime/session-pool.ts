@@ -1,0 +1,77 @@
+/** Several equal sessions behind one model; each run takes one that is free. */
+import type { Model, RunResult, Tensors } from '#pipeline/ports';
+import type { Session } from './session.ts';
+
+export class SessionPool implements Model {
+  readonly #sessions: readonly Session[];
+  readonly #free: Session[];
+  readonly #waiting: { resolve(session: Session): void; reject(error: Error): void }[] = [];
+  readonly #running = new Set<Promise<unknown>>();
+  #released = false;
+
+  constructor(sessions: readonly Session[]) {
+    this.#sessions = sessions;
+    this.#free = [...sessions];
+  }
+
+  get inputs(): readonly string[] {
+    return this.#sessions[0]!.inputs;
+  }
+
+  get outputs(): readonly string[] {
+    return this.#sessions[0]!.outputs;
+  }
+
+  async run(feeds: Tensors, wanted: readonly string[] = this.outputs): Promise<RunResult> {
+    if (this.#released) throw new Error('the model was released');
+    const run = this.#runOnFree(feeds, wanted);
+    this.#running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  /** Runs under way are finished, new ones refused. */
+  async release(): Promise<void> {
+    this.#released = true;
+    await Promise.allSettled(this.#running);
+    await Promise.all(this.#sessions.map(session => session.close()));
+  }
+
+  async #runOnFree(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {
+    const session = await this.#take();
+    try {
+      return await session.run(feeds, wanted);
+    } finally {
+      this.#giveBack(session);
+    }
+  }
+
+  #take(): Promise<Session> {
+    while (this.#free.length > 0) {
+      const free = this.#free.shift()!;
+      if (!free.ended) return Promise.resolve(free);
+    }
+    const ended = this.#allEnded();
+    if (ended) return Promise.reject(ended);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** A session that broke down is not used again; when none is left, whoever waits is told. */
+  #giveBack(session: Session): void {
+    if (session.ended) {
+      const ended = this.#allEnded();
+      if (ended) for (const { reject } of this.#waiting.splice(0)) reject(ended);
+      return;
+    }
+    const next = this.#waiting.shift();
+    if (next) next.resolve(session);
+    else this.#free.push(session);
+  }
+
+  #allEnded(): Error | undefined {
+    return this.#sessions.every(session => session.ended) ? this.#sessions[0]!.ended : undefined;
+  }
+}

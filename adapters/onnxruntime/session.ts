@@ -1,0 +1,122 @@
+/** One session in its worker thread, as seen from the main thread: one run at a time. */
+import { Worker } from 'node:worker_threads';
+import type { InferenceSession } from 'onnxruntime-node';
+import type { RunResult, Tensors, TensorValue } from '#pipeline/ports';
+import type { Answer, Request, Start } from './session-worker.mjs';
+
+/** Beside this file in the source, beside the bundle in dist. */
+const workerUrl = new URL('./session-worker.mjs', import.meta.url);
+
+/** Source positions, signatures and status codes that the runtime puts before what it has to say. */
+const noise = /\/\S+\.(?:cc|h):\d+ .*?\)\s+(?=\[|[A-Z])|\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : /gs;
+
+/** What the runtime said, on one line. */
+export const oneLine = (message: string) => message.replace(noise, '').replace(/\s+/g, ' ').trim();
+
+interface Waiting {
+  resolve(answer: Exclude<Answer, { kind: 'failed' }>): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The tensor, or a copy where its array does not fill its buffer, since only whole buffers can be moved.
+ * @throws Error if the array does not fill the dims, as when its buffer was moved away before
+ */
+function movable(name: string, tensor: TensorValue): TensorValue {
+  const { data, dims } = tensor;
+  const count = dims.reduce((a, b) => a * b, 1);
+  if (data.length !== count)
+    throw new Error(
+      `"${name}" holds ${data.length} numbers, not ${count}; was its buffer moved away by an earlier run?`,
+    );
+  const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  return whole ? tensor : { ...tensor, data: data.slice() };
+}
+
+export class Session {
+  readonly #worker: Worker;
+  #waiting: Waiting | undefined;
+  /** Why nothing can be run any more. */
+  #ended: Error | undefined;
+  inputs: readonly string[] = [];
+  outputs: readonly string[] = [];
+
+  private constructor(script: URL, start: Start, moved: ArrayBuffer[]) {
+    this.#worker = new Worker(script, { workerData: start, transferList: moved });
+    this.#worker.on('message', (answer: Answer) => this.#answered(answer));
+    this.#worker.on('error', error => this.#end(new Error(`the session broke down: ${oneLine(error.message)}`)));
+    this.#worker.on('messageerror', error =>
+      this.#end(new Error(`the session's answer is unreadable: ${error.message}`)),
+    );
+    this.#worker.on('exit', code => this.#end(new Error(`the session ended (exit code ${code})`)));
+    this.#worker.unref();
+  }
+
+  /**
+   * @param script what runs in the thread
+   * @throws Error with what the runtime says if it refuses the model
+   */
+  static async open(
+    model: Uint8Array,
+    options: InferenceSession.SessionOptions,
+    script: URL = workerUrl,
+  ): Promise<Session> {
+    const copy = model.slice();
+    const session = new Session(script, { model: copy, options }, [copy.buffer]);
+    try {
+      const ready = await session.#answer(() => {});
+      if (ready.kind === 'ready') Object.assign(session, { inputs: ready.inputs, outputs: ready.outputs });
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  get ended(): Error | undefined {
+    return this.#ended;
+  }
+
+  /** Moves the feeds to the worker and back. */
+  async run(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {
+    const moved = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, movable(name, tensor)]));
+    const request: Request = { feeds: moved, wanted };
+    const buffers = new Set(Object.values(moved).map(({ data }) => data.buffer as ArrayBuffer));
+    const done = await this.#answer(() => this.#worker.postMessage(request, [...buffers]));
+    if (done.kind !== 'done') throw new Error('the session answered out of turn');
+    return { outputs: done.outputs, feeds: done.feeds };
+  }
+
+  async close(): Promise<void> {
+    this.#ended ??= new Error('the session was closed');
+    await this.#worker.terminate();
+  }
+
+  /** Waits for the worker's next answer; meanwhile the worker keeps the process alive. */
+  #answer(ask: () => void): Promise<Exclude<Answer, { kind: 'failed' }>> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#worker.ref();
+      ask();
+    });
+  }
+
+  #settle(): Waiting | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#worker.unref();
+    return waiting;
+  }
+
+  #answered(answer: Answer): void {
+    const waiting = this.#settle();
+    if (answer.kind === 'failed') waiting?.reject(new Error(oneLine(answer.message)));
+    else waiting?.resolve(answer);
+  }
+
+  #end(reason: Error): void {
+    this.#ended ??= reason;
+    this.#settle()?.reject(this.#ended);
+  }
+}

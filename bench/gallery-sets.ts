@@ -1,0 +1,2 @@
+/** The photo sets with ground-truth masks. */
+export const segmentationSets = ['coco128', 'ccp', 'pets'] as const;

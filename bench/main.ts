@@ -1,0 +1,26 @@
+/** `npm run bench -- NAME…`: measurements that print ratios; their results stand in RESULTS.md. */
+import { rmSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+
+const benches: Record<string, () => Promise<void>> = {
+  quality: async () => (await import('./quality.ts')).quality(),
+  clusters: async () => (await import('./clusters.ts')).clusters(),
+  sample: async () => (await import('./sample.ts')).sample(),
+  throughput: async () => (await import('./throughput.ts')).throughput(),
+  kmeans: async () => (await import('./kmeans.ts')).kmeans(),
+  evaluate: async () => (await import('./evaluate.ts')).evaluate(),
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter(name => !(name in benches));
+if (unknown.length) {
+  console.error(`no such measurement: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}`);
+  for (const name of asked.length ? asked : Object.keys(benches)) {
+    console.log(`\n## ${name}\n`);
+    rmSync(`.bench/${name}`, { recursive: true, force: true });
+    await benches[name]!();
+  }
+}

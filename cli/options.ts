@@ -1,0 +1,26 @@
+/** Parsers of option values: a wrong value is said with what would be right. */
+import { InvalidArgumentError } from 'commander';
+
+export const integer =
+  (low: number, high: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high) throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
+    return value;
+  };
+
+export const oneOf =
+  (...choices: string[]) =>
+  (text: string): string => {
+    if (!choices.includes(text)) throw new InvalidArgumentError(`expected one of: ${choices.join(', ')}`);
+    return text;
+  };
+
+export function thresholdOption(text: string): 'from-scores' | 'from-masks' | number {
+  if (text === 'from-scores' || text === 'from-masks') return text;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected from-scores, from-masks or a number');
+  return value;
+}
+
+export const listOfIntegers = (text: string, before: number[] = []): number[] => [...before, ...text.split(',').map(part => integer(0, 65_535)(part.trim()))];

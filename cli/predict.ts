@@ -1,0 +1,55 @@
+/** `selflabel predict`: a published model applied to other images. */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { keys } from '#core/job/keys';
+import { parseRequest } from '#core/job/request';
+import type { Receipt } from '#core/job/receipt';
+import { readJson } from '#pipeline/documents';
+import { runLocally } from './local-runner.ts';
+import { integer, oneOf } from './options.ts';
+import { openWorkplace } from './workplace.ts';
+
+interface PredictOptions {
+  readonly model: string;
+  readonly out: string;
+  readonly labelFormat: string;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** Where the given model lies in the store. */
+const modelPrefix = 'models/given/current/';
+
+export function registerPredict(program: Command): void {
+  program
+    .command('predict')
+    .description('apply a model to other images')
+    .argument('<images>', 'folder of photos, searched with its subfolders')
+    .requiredOption('--model <dir>', 'folder with model.onnx and card.json (DIR/model after a run)')
+    .requiredOption('--out <dir>', 'where the label maps go; the same command again resumes')
+    .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
+    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .option('--json', 'print the result as one JSON line')
+    .option('--debug', 'show stack traces')
+    .action(async (images: string, options: PredictOptions) => {
+      const { counts, seconds } = await predict(images, options);
+      const summary = { out: options.out, images: counts, seconds: { total: seconds } };
+      process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; label maps in ${join(options.out, 'labels')}\n`);
+    });
+}
+
+export async function predict(images: string, options: PredictOptions): Promise<{ counts: Receipt['counts']; seconds: number }> {
+  const started = Date.now();
+  const workplace = await openWorkplace(options.out, [{ prefix: keys.images('local'), folder: images, what: 'images' }], options);
+  try {
+    for (const file of ['model.onnx', 'card.json']) {
+      await workplace.putIfChanged(modelPrefix + file, workplace.readUserFile(join(options.model, file), 'model'));
+    }
+    const request = parseRequest({ kind: 'predict', images: keys.images('local'), model: modelPrefix, labelFormat: options.labelFormat });
+    await runLocally(workplace.ports, 'predict', request);
+    const { counts } = await readJson<Receipt>(workplace.ports.store, 'receipt.json');
+    return { counts, seconds: (Date.now() - started) / 1000 };
+  } finally {
+    await workplace.close();
+  }
+}

@@ -1,0 +1,43 @@
+/** What `run --json` prints: the result in one object. */
+import { join } from 'node:path';
+import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import type { Receipt } from '#core/job/receipt';
+import type { Metrics } from '#core/metrics/finish';
+import { readJson } from '#pipeline/documents';
+import type { Ports } from '#pipeline/ports';
+import { decisionOf } from '#pipeline/labeller';
+import { timingOf } from '#pipeline/settle-receipt';
+
+export interface RunSummary {
+  readonly out: string;
+  readonly images: Receipt['counts'];
+  readonly clusters: number;
+  readonly threshold: number | null;
+  readonly seconds: Readonly<Record<string, number>> & { readonly total: number };
+  readonly imagesPerSecond: { readonly embed: number | null; readonly label: number | null };
+  readonly peakMemoryBytes: number;
+  readonly report: string;
+  readonly model: string | null;
+  readonly metrics: Metrics | null;
+}
+
+export async function summarise(ports: Ports, plan: Plan, out: string, total: number): Promise<RunSummary> {
+  const { counts } = await readJson<Receipt>(ports.store, keys.published(plan.job, 'receipt.json'));
+  const seconds = await timingOf(ports.store, plan);
+  const isRun = plan.request.kind === 'run';
+  const decision = isRun ? await decisionOf(ports, plan) : undefined;
+  const rate = (stage: string) => (seconds[stage] ? Math.round((10 * plan.images) / seconds[stage]) / 10 : null);
+  return {
+    out,
+    images: counts,
+    clusters: plan.clusters,
+    threshold: decision?.kind === 'threshold' ? decision.threshold : null,
+    seconds: { total: Math.round(total * 1000) / 1000, ...seconds },
+    imagesPerSecond: { embed: rate('embed'), label: rate('label') },
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    report: join(out, 'report', 'index.html'),
+    model: isRun ? join(out, 'model') : null,
+    metrics: plan.request.masks ? await readJson<Metrics>(ports.store, keys.published(plan.job, 'metrics.json')) : null,
+  };
+}

@@ -1,0 +1,145 @@
+/** `selflabel run`: a folder of photos in; label maps, a report and a model out. */
+import { readFileSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { keys } from '#core/job/keys';
+import { parseRequest } from '#core/job/request';
+import { UsageError } from '#core/errors';
+import { openWorkplace, type Workplace } from './workplace.ts';
+import { summarise, type RunSummary } from './run-summary.ts';
+import { runLocally } from './local-runner.ts';
+import { oneOf, integer, listOfIntegers, thresholdOption } from './options.ts';
+
+/** Options as commander gives them. */
+export interface RunOptions {
+  readonly out: string;
+  readonly backbone: string;
+  readonly clusters?: number;
+  readonly restarts: number;
+  readonly threshold: 'from-scores' | 'from-masks' | number;
+  readonly masks?: string;
+  readonly classes?: number;
+  readonly ignore?: number[];
+  readonly method: string;
+  readonly attention?: string;
+  readonly unit?: string;
+  readonly refine?: string;
+  readonly background: string;
+  readonly scales: number;
+  readonly seed: number;
+  readonly threads?: number;
+  readonly labelFormat: string;
+  readonly name: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** The one job of a folder. */
+export const localJob = 'local';
+
+export function registerRun(program: Command): void {
+  program
+    .command('run')
+    .description('find classes in a folder of photos and label every pixel')
+    .argument('<images>', 'folder of photos, searched with its subfolders')
+    .requiredOption('--out <dir>', 'where the results go; the same command again resumes')
+    .option('--backbone <file>', 'ONNX network, or "filter-bank" for the small built-in one', 'filter-bank')
+    .option('--clusters <k>', 'how many classes to find (default: a tenth of the images, 2 to 50)', integer(2, 60_000))
+    .option('--restarts <n>', 'k-means runs, the best is kept', integer(1, 1000), 10)
+    .option('--threshold <t>', 'foreground threshold: from-scores, from-masks or a number', thresholdOption, 'from-scores')
+    .option('--masks <dir>', 'ground-truth masks, to measure the result (never to train)')
+    .option('--classes <n>', 'number of classes in the masks', integer(1, 65_000))
+    .option('--ignore <ids...>', 'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)', listOfIntegers)
+    .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
+    .option('--attention <kind>', 'what tells object from background: self-trained, norm, border, or an attention.onnx')
+    .option('--unit <unit>', 'what is clustered: segments, pixels, object or image', oneOf('segments', 'pixels', 'object', 'image'))
+    .option('--refine <how>', 'guided or none', oneOf('guided', 'none'))
+    .option('--background <how>', 'auto, or none where every pixel belongs to a class (street scenes)', oneOf('auto', 'none'), 'auto')
+    .option('--scales <n>', '2 adds the doubled image: a little better, five times slower', integer(1, 2), 1)
+    .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
+    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
+    .option('--name <name>', 'name of the published model', 'selflabel')
+    .option('--json', 'print the result as one JSON line')
+    .option('--debug', 'show stack traces')
+    .action(async (images: string, options: RunOptions) => {
+      const summary = await run(images, options);
+      process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : describeRun(summary));
+    });
+}
+
+export async function run(images: string, options: RunOptions): Promise<RunSummary> {
+  const started = Date.now();
+  const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
+  if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
+  const workplace = await openWorkplace(options.out, mounts, options);
+  try {
+    const request = parseRequest({
+      kind: 'run',
+      images: keys.images('local'),
+      ...(options.masks && { masks: keys.masks('local') }),
+      ...shapingOptions(options),
+      backbone: await install(workplace, options.backbone, 'filter-bank'),
+      ...(options.attention && { attention: await install(workplace, options.attention, 'self-trained', 'pass', 'norm', 'border') }),
+    });
+    const plan = await runLocally(workplace.ports, localJob, request);
+    return await summarise(workplace.ports, plan, options.out, (Date.now() - started) / 1000);
+  } finally {
+    await workplace.close();
+  }
+}
+
+function shapingOptions({ clusters, restarts, threshold, classes, ignore, method, unit, refine, background, scales, seed, labelFormat, name }: RunOptions) {
+  return { clusters, restarts, threshold, classes, ignore, method, unit, refine, background, scales, seed, labelFormat, name };
+}
+
+/** Copies a network and its settings into the store; what has a built-in name stays as it is. */
+async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
+  if (builtIn.includes(file)) return file;
+  if (extname(file) !== '.onnx') throw new UsageError(`"${file}" is neither an .onnx file nor one of: ${builtIn.join(', ')}`);
+  const { store } = workplace.ports;
+  const key = keys.backbone(basename(file));
+  const settings = settingsBeside(file);
+  await workplace.putIfChanged(key, workplace.readUserFile(file, 'network'));
+  const settingsKey = key.replace(/\.onnx$/, '.json');
+  if (settings) await workplace.putIfChanged(settingsKey, settings);
+  else await store.delete(settingsKey);
+  return key;
+}
+
+/** `<stem>.json` beside the network, else its entry in `models.json` beside it. */
+function settingsBeside(file: string): Uint8Array | undefined {
+  const own = readIfThere(file.replace(/\.onnx$/, '.json'));
+  if (own) return own;
+  const list = readIfThere(join(dirname(resolve(file)), 'models.json'));
+  if (!list) return undefined;
+  const entries: unknown = JSON.parse(new TextDecoder().decode(list));
+  const entry = Array.isArray(entries) ? entries.find(e => e?.file === basename(file)) : undefined;
+  return entry && new TextEncoder().encode(JSON.stringify(entry));
+}
+
+function readIfThere(file: string): Uint8Array | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export function describeRun({ images, clusters, metrics, report, out, seconds }: RunSummary): string {
+  const lines = [
+    `${images.total} inputs: ${images.labelled} labelled, ${images.empty} empty, ${images.duplicate} duplicate, ${images.rejected} rejected`,
+    `${clusters} classes in ${seconds.total.toFixed(0)} s; label maps in ${join(out, 'labels')}`,
+  ];
+  if (metrics) lines.push(describeMetrics(metrics));
+  return `${[...lines, `report: ${report}`].join('\n')}\n`;
+}
+
+function describeMetrics({ foregroundIou, pixelMatched, baselines }: NonNullable<RunSummary['metrics']>): string {
+  const say = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(3));
+  return [
+    `foreground IoU ${say(foregroundIou)} (everything foreground ${say(baselines.allForeground.foregroundIou)}, best centred ellipse ${say(baselines.centredEllipse?.foregroundIou)})`,
+    `mIoU of classes, pixel-matched, ${say(pixelMatched.miouForeground)} (plain pixel k-means ${say(baselines.pixelKmeans?.miouForeground)})`,
+  ].join('\n');
+}

@@ -1,0 +1,161 @@
+/** Pixel attention as ONNX graphs: from a backbone's maps to a foreground score and an embedding per pixel. */
+import { l2Normalize, resizeLike } from '../graph/layers.ts';
+import { toModel } from '../graph/model.ts';
+import {
+  add, clip, concat, conv, div, equal, gather, matmul, mul, pad, reduceL2, reduceMean, reduceSum, reshape, resize,
+  shape, slice, squeeze, sub, topK, transpose, where,
+} from '../graph/ops.ts';
+import { constant, input, type Tensor } from '../graph/tensor.ts';
+
+/** The maps a backbone gives, coarse to fine names: `deep` carries the labels, `fine` the next finer stride, `doubled` the deep map of the doubled image. */
+export type MapName = 'fine' | 'deep' | 'doubled';
+export type BackboneMaps = { readonly [M in MapName]?: Tensor };
+
+/** Vectors on the finest map's grid, one row of `projection` per output channel. */
+export interface Projection {
+  /** [outputs, channels], row-major; channels of the maps in the order of `mapOrder`. */
+  readonly matrix: Float32Array;
+  /** [outputs]. */
+  readonly offset: Float32Array;
+  readonly outputs: number;
+}
+
+/** What tells object from background. */
+export type Foreground =
+  /** A linear head on projected unit features (quality 7): score = w · l2(P x + p) + b. */
+  | { readonly kind: 'head'; readonly projection: Projection; readonly weights: Float32Array; readonly bias: number }
+  /** L2 norm of the deep features. */
+  | { readonly kind: 'norm' }
+  /** 1 − mean of the five largest cosines to the features of the image's border. */
+  | { readonly kind: 'border' }
+  /** Everything is foreground. */
+  | { readonly kind: 'none' };
+
+/** What pixels are compared by. */
+export type Embedding =
+  /** l2(P x + p) of the unit features, on the finest map's grid. */
+  | { readonly kind: 'projected'; readonly projection: Projection }
+  /** The deep map, upsampled four times (method 2.2), un-normalised. */
+  | { readonly kind: 'upsampled' };
+
+export interface Attention {
+  readonly channels: { readonly [M in MapName]?: number };
+  readonly foreground: Foreground;
+  readonly embedding: Embedding;
+  /** Scores that count as gate 0 and gate 1 when an image is pooled as a whole. */
+  readonly gateRange: readonly [number, number];
+}
+
+export const mapOrder = ['fine', 'deep', 'doubled'] as const;
+
+const epsilon = 1e-12;
+
+/** Each map L2-normalised per pixel, on the finest map's grid, one below the other: [N, C, h, w]. */
+export function unitFeatures(maps: BackboneMaps): Tensor {
+  const present = mapOrder.flatMap(name => maps[name] ?? []);
+  const grid = present[0]!;
+  const parts = present.map((map, i) => l2Normalize(i === 0 ? map : resizeLike(map, grid, 'linear'), 1, epsilon));
+  return parts.length === 1 ? parts[0]! : concat(parts, { axis: 1 });
+}
+
+/** The maps the foreground head looks at: the doubled image's deep map takes the place of the small one's (quality 2). */
+export const headMaps = (maps: BackboneMaps): BackboneMaps =>
+  maps.doubled && maps.fine ? { fine: maps.fine, doubled: maps.doubled } : maps;
+
+/** Cosines between all positions of one image, of its unit features scaled to length one: [1, C, h, w] → [n, n]. */
+export function gramMatrix(unit: Tensor): Tensor {
+  const columns = squeeze(reshape(l2Normalize(unit, 1, epsilon), [1, 0, -1]), { axes: [0] });
+  return matmul(transpose(columns, { perm: [1, 0] }), columns);
+}
+
+/** The attention file: maps in, `foreground` [N,1,h,w] and `embedding` [N,D,h,w] out, and `pooled` [N,D] where the embedding is upsampled. */
+export function attentionModel(attention: Attention): Uint8Array {
+  const inputs = mapOrder.flatMap(name => {
+    const channels = attention.channels[name];
+    return channels ? [{ name, tensor: input(name, 'float32', ['N', channels, `h_${name}`, `w_${name}`]) }] : [];
+  });
+  const maps: BackboneMaps = Object.fromEntries(inputs.map(({ name, tensor }) => [name, tensor]));
+  return toModel({ name: 'attention', inputs: inputs.map(i => i.tensor), outputs: attend(attention, maps) });
+}
+
+function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor> {
+  const unit = unitFeatures(maps);
+  const score = foregroundScore(attention.foreground, unit, maps.deep!);
+  if (attention.embedding.kind === 'projected') {
+    const embedding = l2Normalize(project(unit, attention.embedding.projection), 1, epsilon);
+    return { foreground: score, embedding };
+  }
+  const embedding = resize(maps.deep!, { scales: [1, 1, 4, 4] }, { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
+  const foreground = resizeLike(score, embedding, 'linear');
+  return { foreground, embedding, pooled: gatedPool(embedding, foreground, attention.gateRange) };
+}
+
+/** A score per position, higher is more likely an object: [N, 1, h, w]. */
+export function foregroundScore(foreground: Foreground, unit: Tensor, deep: Tensor): Tensor {
+  switch (foreground.kind) {
+    case 'head': {
+      const hidden = l2Normalize(project(unit, foreground.projection), 1, epsilon);
+      const { weights, bias } = foreground;
+      return conv(hidden, constant(weights, [1, weights.length, 1, 1]), constant(Float32Array.of(bias), [1]));
+    }
+    case 'norm':
+      return resizeLike(reduceL2(deep, { axes: [1], keepdims: 1 }), unit, 'linear');
+    case 'border':
+      return borderDistance(unit);
+    case 'none':
+      return add(mul(reduceSum(unit, { axes: [1], keepdims: 1 }), constant(0)), constant(1));
+  }
+}
+
+/** A 1×1 convolution. */
+export function project(unit: Tensor, { matrix, offset, outputs }: Projection): Tensor {
+  return conv(unit, constant(matrix, [outputs, matrix.length / outputs, 1, 1]), constant(offset, [outputs]));
+}
+
+/** v = GAP(U · a) with the gate a = the score mapped from `range` to 0…1 (method 2.2, path "cluster"): [N, D]. */
+function gatedPool(features: Tensor, score: Tensor, [low, high]: readonly [number, number]): Tensor {
+  const gate = clip(div(sub(score, constant(low)), constant(Math.max(high - low, 1e-6))), { min: 0, max: 1 });
+  return reduceMean(mul(features, gate), { axes: [2, 3], keepdims: 0 });
+}
+
+/** Neighbours on the border that count. */
+const borderNeighbours = 5;
+
+/**
+ * 1 − mean of the five largest cosines to the outermost ring of positions (quality 7). A ring position finds itself first
+ * with cosine 1, so six neighbours are taken and the first is dropped there.
+ */
+function borderDistance(unit: Tensor): Tensor {
+  const x = l2Normalize(unit, 1, epsilon);
+  const flat = (part: Tensor) => reshape(part, [0, 0, -1]);
+  const line = (axis: number, start: number, end: number) => flat(slice(x, { starts: [start], ends: [end], axes: [axis] }));
+  const last = 2 ** 31 - 1;
+  const inner = (axis: number, at: number) => {
+    const edge = slice(x, { starts: [at, 1], ends: [at === 0 ? 1 : last, -1], axes: [axis, 5 - axis] });
+    return flat(edge);
+  };
+  const ring = concat([line(2, 0, 1), line(2, -1, last), inner(3, 0), inner(3, -1)], { axis: 2 });
+  const cosines = matmul(transpose(flat(x), { perm: [0, 2, 1] }), ring);
+  const [nearest] = topK(cosines, borderNeighbours + 1, { axis: 2 });
+  const mean = (from: number) =>
+    reduceMean(slice(nearest, { starts: [from], ends: [from + borderNeighbours], axes: [2] }), { axes: [2], keepdims: 1 });
+  const grid = gatherGrid(x);
+  const onGrid = (t: Tensor) => reshape(transpose(t, { perm: [0, 2, 1] }), grid);
+  const distance = (from: number) => sub(constant(1), onGrid(mean(from)));
+  return where(insideRing(x), distance(0), distance(1));
+}
+
+/** [N, 1, h, w] as a shape tensor. */
+function gatherGrid(x: Tensor): Tensor {
+  const dims = shape(x);
+  const pick = (i: number) => gather(dims, constant(BigInt64Array.of(BigInt(i)), [1]), { axis: 0 });
+  return concat([pick(0), constant(BigInt64Array.of(1n), [1]), pick(2), pick(3)], { axis: 0 });
+}
+
+/** True at positions that are not on the outermost ring: [N, 1, h, w]. */
+function insideRing(x: Tensor): Tensor {
+  const zeros = mul(reduceSum(x, { axes: [1], keepdims: 1 }), constant(0));
+  const core = slice(add(zeros, constant(1)), { starts: [1, 1], ends: [-1, -1], axes: [2, 3] });
+  const padded = pad(core, { pads: [0, 0, 1, 1, 0, 0, 1, 1] });
+  return equal(padded, constant(1));
+}

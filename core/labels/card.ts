@@ -1,0 +1,35 @@
+/** The model card: everything about a published model that is not in its graph (interface 4). */
+import { z } from 'zod';
+import { PermanentError } from '../errors.ts';
+import { sayIssues } from '../job/request.ts';
+import { decision } from './decision.ts';
+
+const card = z.looseObject({
+  version: z.literal(1),
+  name: z.string(),
+  /** Hash of what the model is made of; the folder it is published in. */
+  modelVersion: z.string(),
+  created: z.string(),
+  clusters: z.int().min(1),
+  decision,
+  inputs: z.looseObject({
+    /** How large the image is made before it enters the graph; the graph itself takes any size. */
+    resize: z.strictObject({ shorterSide: z.int().min(1), multiple: z.int().min(1), longestSide: z.int().min(1) }),
+    stride: z.number(),
+  }),
+  hashes: z.record(z.string(), z.string()),
+  backbone: z.string(),
+  method: z.string(),
+  attention: z.looseObject({ kind: z.string() }),
+  trainedOn: z.looseObject({ images: z.int() }),
+  licence: z.string(),
+});
+
+export type Card = z.output<typeof card>;
+
+/** @throws PermanentError if the document is no card of ours */
+export function parseCard(document: unknown): Card {
+  const parsed = card.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw new PermanentError(`card.json is not usable: ${sayIssues(parsed.error)}; take the model folder as it was published`);
+}

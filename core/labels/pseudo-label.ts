@@ -1,0 +1,94 @@
+/** From a model's outputs to the label map of one image: the one piece of code behind `label`, `predict` and `serve`. */
+import { refineScore } from '../attention/refine-score.ts';
+import { resizeMap } from '../image/resize-map.ts';
+import { greyOf, type RgbImage } from '../image/rgb-image.ts';
+import type { Decision } from './decision.ts';
+import type { LabelMap } from './label-map.ts';
+import { nearestArgmax, type ScoreMap, upsampledArgmax } from './upsampled-argmax.ts';
+
+/** One number per position. */
+export interface GridMap {
+  /** [height, width]. */
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface PseudoLabel {
+  readonly map: LabelMap;
+  /** Share of pixels that are not background, 0…1. */
+  readonly foreground: number;
+  /** How clearly the labelled pixels belong to their class: mean of 1 − d₁/d₂ over their grid positions, 0…1; 0 for an empty map. */
+  readonly confidence: number;
+}
+
+/**
+ * @param scores cosines per cluster (`threshold`), or logits with background first (`argmax`)
+ * @param foreground needed for `threshold`
+ * @param image at the size of the label map; its grey values guide the refinement
+ */
+export function pseudoLabel(decision: Decision, scores: ScoreMap, foreground: GridMap | undefined, image: RgbImage): PseudoLabel {
+  const { width, height } = image;
+  if (decision.kind === 'argmax') {
+    const data = upsampledArgmax(scores, width, height);
+    return describe({ width, height, data }, scores, 0);
+  }
+  const inside = foregroundMask(decision, foreground!, image);
+  const best = decision.upsample === 'nearest' ? nearestArgmax(scores, width, height) : upsampledArgmax(scores, width, height, inside);
+  for (let i = 0; i < best.length; i++) best[i] = inside[i] ? best[i]! + 1 : 0;
+  return describe({ width, height, data: best }, scores, 1);
+}
+
+/** 1 where the refined score reaches the threshold: background is strictly below it (method 2.5). */
+function foregroundMask(decision: Decision & { kind: 'threshold' }, foreground: GridMap, image: RgbImage): Uint8Array {
+  const score = foregroundScore(decision, foreground, image);
+  const inside = new Uint8Array(score.length);
+  for (let i = 0; i < score.length; i++) inside[i] = score[i]! >= decision.threshold ? 1 : 0;
+  return inside;
+}
+
+/** The score that is held against the threshold, at the image's size: [height, width]. */
+export function foregroundScore(decision: Decision & { kind: 'threshold' }, foreground: GridMap, image: RgbImage): Float32Array {
+  const { width, height } = image;
+  if (decision.refine) return refineScore(foreground, greyOf(image), width, height, decision.refine);
+  return resizeMap(foreground.data, foreground.height, foreground.width, height, width);
+}
+
+function describe(map: LabelMap, scores: ScoreMap, offset: 0 | 1): PseudoLabel {
+  let labelled = 0;
+  for (const label of map.data) if (label) labelled++;
+  const foreground = labelled / map.data.length;
+  return { map, foreground, confidence: labelled ? meanMargin(map, scores, offset) : 0 };
+}
+
+/** Mean of 1 − d₁/d₂ with d = √(2 − 2 cos) over the grid positions whose pixel is labelled; logits use 1 − 1/(1 + difference). */
+function meanMargin(map: LabelMap, scores: ScoreMap, offset: 0 | 1): number {
+  let sum = 0;
+  let count = 0;
+  for (let y = 0; y < scores.height; y++) {
+    const line = Math.min(map.height - 1, Math.floor(((y + 0.5) * map.height) / scores.height)) * map.width;
+    for (let x = 0; x < scores.width; x++) {
+      const column = Math.min(map.width - 1, Math.floor(((x + 0.5) * map.width) / scores.width));
+      if (!map.data[line + column]) continue;
+      sum += margin(scores, y * scores.width + x, offset);
+      count++;
+    }
+  }
+  return count ? sum / count : 0;
+}
+
+function margin({ data, classes, height, width }: ScoreMap, position: number, offset: 0 | 1): number {
+  let first = Number.NEGATIVE_INFINITY;
+  let second = Number.NEGATIVE_INFINITY;
+  for (let k = 0, i = position; k < classes; k++, i += height * width) {
+    const value = data[i]!;
+    if (value > first) {
+      second = first;
+      first = value;
+    } else if (value > second) second = value;
+  }
+  if (classes < 2) return 1;
+  if (offset === 0) return 1 - 1 / (1 + first - second);
+  const distance = (cosine: number) => Math.sqrt(Math.max(0, 2 - 2 * cosine));
+  return second >= 1 ? 0 : 1 - distance(first) / distance(second);
+}

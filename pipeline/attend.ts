@@ -1,0 +1,186 @@
+/** Stage attend: fits, without any label, what tells object from background, once per data set (quality 7). */
+import { HeadCheck, type HeadVerdict } from '#core/attention/head-check';
+import { type Attention, attentionModel, type Foreground, project } from '#core/attention/pixel-attention';
+import { refineScore } from '#core/attention/refine-score';
+import { type RidgeHead, ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
+import type { Backbone } from '#core/attention/segmentation-model';
+import { ScoreHistogram } from '#core/attention/threshold';
+import { PermanentError } from '#core/errors';
+import { l2Normalize } from '#core/graph/layers';
+import { resizeMap } from '#core/image/resize-map';
+import type { Plan, PlannedImage } from '#core/job/plan';
+import type { SettledRun } from '#core/job/request';
+import { guidedRefinement } from '#core/labels/decision';
+import { type AttentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { toJson } from './documents.ts';
+import { finishPiece } from './marker.ts';
+import type { Ports } from './ports.ts';
+import { type FeatureSpace, fitFeatureSpace } from './feature-space.ts';
+import { chooseSample, type Sampled, type SamplePass, samplePass } from './sample.ts';
+
+/** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
+const fewestForHead = 8;
+
+export async function attend(ports: Ports, plan: Plan, piece: string): Promise<void> {
+  const started = ports.clock.now();
+  const run = runOf(plan);
+  const backbone = await openBackbone(ports.store, run);
+  const images = await chooseSample(ports, plan, run.attendSample, run.seed);
+  const fitted = await fit({ ports, run, backbone, images });
+  const { onnx, report } = describeFit(run, fitted);
+  await finishPiece(ports, plan, 'attend', piece, { onnx, json: toJson(report) }, { sample: report.sample }, started);
+}
+
+interface Task {
+  readonly ports: Ports;
+  readonly run: SettledRun;
+  readonly backbone: Backbone;
+  readonly images: readonly PlannedImage[];
+}
+
+/** A sampled image with the score that will be thresholded, on its grid. */
+type Scored = Sampled & { readonly score: Float32Array };
+
+interface Fit {
+  readonly foreground: Foreground;
+  readonly space: FeatureSpace;
+  readonly scored: readonly Scored[];
+  readonly heads?: { readonly combined: RidgeHead; readonly border: RidgeHead; readonly fiedler: RidgeHead };
+}
+
+/** Principal components are taken from as many images as fit into this many bytes of features. */
+const basisBytes = 256 * 2 ** 20;
+
+async function fit(task: Task): Promise<Fit> {
+  const kind = foregroundKind(task.run, task.images.length);
+  const first = await pass(task, task.images.slice(0, 1), { features: true, seeds: false });
+  if (!first.length && task.images.length === 1) throw noneReadable(1);
+  const bytesPerImage = (first[0]?.features?.byteLength ?? 2 ** 21) * 1.2;
+  const basisImages = Math.max(1, Math.min(task.images.length, Math.floor(basisBytes / bytesPerImage)));
+  const { basis, rest } = spread(task.images, basisImages);
+  const want: SamplePass = { features: true, seeds: kind === 'head', ...(kind !== 'head' && { untrained: { kind } }) };
+  const sampled = await pass(task, basis, want);
+  if (!sampled.length) throw noneReadable(basis.length);
+  const space = await fitFeatureSpace(task.ports, task.run, task.backbone, sampled);
+  if (kind !== 'head' || sampled.length < fewestForHead) return untrained(task, kind === 'head' ? 'border' : kind, space, sampled, rest);
+  return trained(task, space, sampled, rest);
+}
+
+const noneReadable = (tried: number) => new PermanentError(`none of the ${tried} files looked at could be read as an image; put photos (JPEG, PNG, WebP, GIF, TIFF) into the folder`);
+
+const pass = ({ ports, run, backbone }: Task, images: readonly PlannedImage[], want: SamplePass) =>
+  samplePass(ports, run.images, images, backbone, sizeRule(run), want);
+
+function foregroundKind(run: SettledRun, images: number): 'head' | 'norm' | 'border' | 'none' {
+  if (run.background === 'none') return 'none';
+  if (run.attention === 'self-trained') return images < fewestForHead ? 'border' : 'head';
+  if (run.attention === 'norm' || run.attention === 'border') return run.attention;
+  throw new PermanentError(`attention "${run.attention}" is not usable here; use self-trained, norm or border`);
+}
+
+/** Every so-manieth image is in the basis, so that it covers the sample evenly. */
+function spread(images: readonly PlannedImage[], count: number): { basis: PlannedImage[]; rest: PlannedImage[] } {
+  const inBasis = (i: number) => Math.floor(((i + 1) * count) / images.length) > Math.floor((i * count) / images.length);
+  return { basis: images.filter((_, i) => inBasis(i)), rest: images.filter((_, i) => !inBasis(i)) };
+}
+
+async function untrained(task: Task, kind: 'norm' | 'border' | 'none', space: FeatureSpace, sampled: readonly Sampled[], rest: readonly PlannedImage[]): Promise<Fit> {
+  const want: SamplePass = { features: false, seeds: false, untrained: { kind } };
+  const again = sampled[0]!.score ? [] : await pass(task, task.images, want);
+  const more = sampled[0]!.score && rest.length ? await pass(task, rest, want) : [];
+  const scored = [...(again.length ? again : sampled), ...more] as Scored[];
+  return { foreground: { kind }, space, scored };
+}
+
+async function trained(task: Task, space: FeatureSpace, sampled: readonly Sampled[], rest: readonly PlannedImage[]): Promise<Fit> {
+  const hidden = (unit: Parameters<typeof project>[0]) => l2Normalize(project(unit, space.head), 1, 1e-12);
+  const more = rest.length ? await pass(task, rest, { features: false, seeds: true, project: hidden }) : [];
+  const projected = await space.projectHead(sampled);
+  const all: Sampled[] = [...sampled.map((one, i) => ({ ...one, features: undefined, projected: projected[i]! })), ...more];
+  const rows = joined(all.map(one => one.projected!));
+  const seeds = (pick: 'combined' | 'border' | 'fiedler') => joinedSeeds(all.map(one => one.seed![pick]));
+  const train = (pick: 'combined' | 'border' | 'fiedler') => trainRidgeHead(rows, space.head.outputs, seeds(pick));
+  const heads = { combined: train('combined'), border: train('border'), fiedler: train('fiedler') };
+  const scored = all.map(one => ({ ...one, score: Float32Array.from(ridgeScores(heads.combined, one.projected!)) }));
+  const { weights } = heads.combined;
+  const dimension = space.head.outputs;
+  const foreground: Foreground = { kind: 'head', projection: space.head, weights: Float32Array.from(weights.subarray(0, dimension)), bias: weights[dimension]! };
+  return { foreground, space, scored, heads };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+const joinedSeeds = (parts: readonly Float64Array[]): Float64Array => {
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+};
+
+/** The score as it will be held against the threshold, over all pixels of the sample. */
+function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistogram {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { score } of scored) {
+    for (const value of score) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  const margin = 0.25 * Math.max(high - low, 1e-6);
+  const histogram = new ScoreHistogram(low - margin, high + margin);
+  const refined = run.refine === 'guided' && run.background === 'auto';
+  for (const { score, grid, grey, width, height } of scored) {
+    const map = { data: score, ...grid };
+    histogram.add(refined ? refineScore(map, grey, width, height, guidedRefinement) : resizeMap(score, grid.height, grid.width, height, width));
+  }
+  return histogram;
+}
+
+function describeFit(run: SettledRun, { foreground, space, scored, heads }: Fit): { onnx: Uint8Array; report: AttentionReport } {
+  const histogram = scoreHistogram(run, scored);
+  const everything = foreground.kind === 'none';
+  const threshold = everything ? 0 : histogram.otsuThreshold();
+  const range = [histogram.quantile(0.005), histogram.quantile(0.995)] as const;
+  const attention: Attention = {
+    channels: space.channels,
+    foreground,
+    embedding: run.unit === 'image' ? { kind: 'upsampled' } : { kind: 'projected', projection: space.labels },
+    gateRange: range,
+  };
+  const report: AttentionReport = {
+    kind: foreground.kind === 'head' ? 'self-trained' : foreground.kind,
+    threshold,
+    range,
+    histogram: coarse(histogram, range),
+    foregroundShare: everything ? 1 : histogram.shareAbove(threshold),
+    sample: scored.length,
+    check: heads && headCheckOf(heads, scored, threshold),
+  };
+  return { onnx: attentionModel(attention), report };
+}
+
+/** Sixty bins for the report. */
+function coarse(histogram: ScoreHistogram, [low, high]: readonly [number, number]): AttentionReport['histogram'] {
+  const bins = 60;
+  const edge = (i: number) => histogram.shareAbove(low + ((high - low) * i) / bins);
+  return { low, high, counts: Array.from({ length: bins }, (_, i) => Math.round((edge(i) - edge(i + 1)) * histogram.total)) };
+}
+
+function headCheckOf(heads: NonNullable<Fit['heads']>, scored: readonly Scored[], threshold: number): HeadVerdict {
+  const check = new HeadCheck(threshold);
+  for (const { grid, projected, score } of scored) {
+    check.add({ ...grid, combined: score, border: ridgeScores(heads.border, projected!), fiedler: ridgeScores(heads.fiedler, projected!) });
+  }
+  return check.verdict();
+}

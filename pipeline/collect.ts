@@ -1,0 +1,81 @@
+/** Collect: turns a job's packed results into the files people use: label maps, tables, model, report. */
+import { encodeImageNetSPng, decodeIndexPng } from '#core/formats/png-index';
+import { readTar } from '#core/formats/tar';
+import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import { labelPaths } from '#core/labels/label-path';
+import { readObject, toJson } from './documents.ts';
+import { outputKey, readMarker } from './marker.ts';
+import type { ObjectStore, Ports } from './ports.ts';
+import type { PublishSummary } from './publish.ts';
+import { settledImages } from './settle-receipt.ts';
+
+/** Which results lie in the folder now; written last. */
+const stampKey = (job: string) => `jobs/${job}/collected.json`;
+
+/**
+ * Copies what the finished job made to the top of `target`. Nothing is written when the same results lie there already, so
+ * names that people gave to classes stay.
+ * @param target where the files go: the same folder as the store on a laptop
+ */
+export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
+  const stamp = toJson({ publish: plan.fingerprints.publish });
+  const before = await target.get(stampKey(plan.job));
+  if (before && Buffer.compare(before, stamp) === 0) return;
+  await collectLabels(ports, target, plan);
+  if (plan.request.kind === 'run') await collectModel(ports.store, target, plan);
+  await copy(ports.store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');
+  if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
+  else await target.delete('metrics.json');
+  await collectReport(ports.store, target, plan);
+  await target.put(stampKey(plan.job), stamp);
+}
+
+async function copy(from: ObjectStore, key: string, target: ObjectStore, name: string): Promise<void> {
+  await target.put(name, await readObject(from, key));
+}
+
+/** Label maps of every input that was not rejected; a duplicate gets a copy. Maps of inputs that are gone are removed. */
+async function collectLabels(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
+  const names: string[] = [];
+  for await (const image of settledImages(ports.store, plan)) {
+    if (image.state !== 'rejected') names.push(image.name);
+  }
+  const paths = labelPaths(names);
+  const at = (name: string) => `labels/${paths.get(name)!}`;
+  for (const shard of plan.shards) {
+    for (const { name, bytes } of readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))) {
+      await target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
+    }
+  }
+  await removeOthers(target, 'labels/', new Set(names.map(at)));
+}
+
+async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
+  if (plan.request.labelFormat === 'index') return png;
+  const { width, height, ids } = await decodeIndexPng(png, (bytes, limit) => ports.images.inflate(bytes, limit));
+  return encodeImageNetSPng({ width, height, data: ids }, bytes => ports.images.deflate(bytes));
+}
+
+async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
+  for await (const { key } of target.list(prefix)) if (!wanted.has(key)) await target.delete(key);
+}
+
+async function collectModel(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  const { model, version } = (await readMarker<PublishSummary>(store, plan, 'publish', 'publish')).summary;
+  for (const file of ['model.onnx', 'card.json', 'classes.json']) await copy(store, keys.model(model!, version!, file), target, `model/${file}`);
+  await copy(store, keys.model(model!, version!, 'classes.json'), target, 'classes.json');
+  await target.delete('classes.history.json');
+  await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+}
+
+async function collectReport(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  const prefix = keys.published(plan.job, 'report/');
+  const wanted = new Set<string>();
+  for await (const { key } of store.list(prefix)) {
+    const name = `report/${key.slice(prefix.length)}`;
+    wanted.add(name);
+    await copy(store, key, target, name);
+  }
+  await removeOthers(target, 'report/', wanted);
+}

@@ -1,0 +1,161 @@
+/** Stage embed: every image of a shard becomes a few vectors for clustering and one pooled vector. */
+import { applyAttention, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { segmentMeans } from '#core/clustering/within-image';
+import { toModel } from '#core/graph/model';
+import { writeNpy } from '#core/formats/npy';
+import { toNchw } from '#core/image/model-input';
+import { keys } from '#core/job/keys';
+import type { Plan, PlannedShard } from '#core/job/plan';
+import type { SettledRun } from '#core/job/request';
+import { Random, seedOf } from '#core/random';
+import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { readJson } from './documents.ts';
+import { mapInOrder } from './in-flight.ts';
+import { type ReadImage, readImage } from './inputs.ts';
+import { finishPiece } from './marker.ts';
+import type { Model, Ports, TensorValue } from './ports.ts';
+
+/** What embed tells about one image. */
+export type EmbeddedImage =
+  | { readonly name: string; readonly state: 'rejected'; readonly reason: string }
+  | {
+      readonly name: string;
+      readonly state: 'read';
+      readonly sha256: string;
+      readonly width: number;
+      readonly height: number;
+      readonly notes: readonly string[];
+      /** Rows in the shard's vectors. */
+      readonly rows: number;
+    };
+
+export interface EmbedSummary {
+  readonly images: readonly EmbeddedImage[];
+}
+
+interface Vectors {
+  /** Unit rows for clustering, one after another. */
+  readonly rows: readonly Float32Array[];
+  /** One unit row for the image as a whole. */
+  readonly pooled: Float32Array;
+}
+
+export async function embed(ports: Ports, plan: Plan, shard: string): Promise<void> {
+  const started = ports.clock.now();
+  const run = runOf(plan);
+  const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
+  const { model, threshold } = await embeddingModel(ports, plan, run);
+  const rule = sizeRule(run);
+  const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
+  try {
+    const work = async (planned: (typeof images)[number]) => {
+      const read = await readImage(ports, run.images, planned, rule);
+      return read.state === 'rejected' ? { image: read } : embedOne(model, run, threshold, read);
+    };
+    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+      results.push(result);
+      ports.log.progress('embed', shard, results.length, images.length);
+    }
+  } finally {
+    await model.release();
+  }
+  const vectors = results.flatMap(result => result.vectors ?? []);
+  const outputs = { npy: toNpy(vectors.flatMap(v => v.rows)), 'pooled.npy': toNpy(vectors.map(v => v.pooled)) };
+  await finishPiece(ports, plan, 'embed', shard, outputs, { images: results.map(r => r.image) } satisfies EmbedSummary, started);
+}
+
+async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promise<{ model: Model; threshold: number }> {
+  const backbone = await openBackbone(ports.store, run);
+  const { model: attention, report } = await openAttention(ports.store, plan);
+  const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
+  const image = imageInput();
+  const outputs = applyAttention(attention, backboneMaps(backbone, image), wanted);
+  const graph = toModel({ name: 'embed', inputs: [image], outputs: Object.fromEntries(wanted.map((name, i) => [name, outputs[i]!])) });
+  const model = await ports.models.load(graph, { sessions: ports.tuning.threads, threadsPerSession: 1 });
+  return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
+}
+
+async function embedOne(model: Model, run: SettledRun, threshold: number, read: ReadImage & { state: 'read' }) {
+  const { name, sha256, decoded } = read;
+  const { image, width, height, notes } = decoded;
+  const feeds = { image: { type: 'float32' as const, dims: [1, 3, image.height, image.width], data: toNchw(image) } };
+  const { outputs } = await model.run(feeds);
+  const vectors = run.unit === 'image' ? wholeImage(outputs.pooled!) : fromGrid(run, name, threshold, outputs.foreground!, outputs.embedding!);
+  return { image: { name, state: 'read' as const, sha256, width, height, notes, rows: vectors.rows.length }, vectors };
+}
+
+/** The method's unit: one gate-weighted vector per image, scaled to length one (method 2.4). */
+function wholeImage(pooled: TensorValue): Vectors {
+  const vector = unit(pooled.data as Float32Array);
+  return { rows: [vector], pooled: vector };
+}
+
+/** Positions of one image that take part, and the vectors made of them. */
+function fromGrid(run: SettledRun, name: string, threshold: number, foreground: TensorValue, embedding: TensorValue): Vectors {
+  const [, dimension, height, width] = embedding.dims as [number, number, number, number];
+  const scores = foreground.data as Float32Array;
+  const inside = positionsInside(scores, threshold);
+  const grid = { data: embedding.data as Float32Array, dimension, height, width };
+  const pooled = unit(meanOf(grid, inside.length ? inside : bestPositions(scores)));
+  if (run.unit === 'object') return { rows: inside.length ? [pooled] : [], pooled };
+  const random = new Random(seedOf(name, run.seed));
+  if (run.unit === 'pixels') {
+    const picked = random.shuffle([...inside]).slice(0, pixelsPerImage);
+    return { rows: picked.map(position => unit(meanOf(grid, Int32Array.of(position)))), pooled };
+  }
+  const segments = run.background === 'none' ? segmentsWithoutBackground : segmentsPerImage;
+  return { rows: segmentMeans(grid, inside, segments, random).map(unit), pooled };
+}
+
+/** Quality 2: four segments inside the foreground, eight where there is no background. */
+const segmentsPerImage = 4;
+const segmentsWithoutBackground = 8;
+/** Enough positions of every image for `--unit pixels`; more only repeats what neighbours say. */
+const pixelsPerImage = 64;
+
+function positionsInside(scores: Float32Array, threshold: number): Int32Array {
+  const inside = [];
+  for (let p = 0; p < scores.length; p++) if (scores[p]! >= threshold) inside.push(p);
+  return Int32Array.from(inside);
+}
+
+/** The tenth of the positions with the highest scores: what an image without foreground is pooled from. */
+function bestPositions(scores: Float32Array): Int32Array {
+  const order = Int32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  return order.slice(0, Math.max(1, Math.ceil(scores.length / 10)));
+}
+
+/** Feature vectors on a grid: data [dimension, height, width]. */
+interface FeatureGrid {
+  readonly data: Float32Array;
+  readonly dimension: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+function meanOf({ data, dimension, height, width }: FeatureGrid, positions: Int32Array): Float32Array {
+  const mean = new Float32Array(dimension);
+  for (let d = 0; d < dimension; d++) {
+    let sum = 0;
+    for (const position of positions) sum += data[d * height * width + position]!;
+    mean[d] = sum / positions.length;
+  }
+  return mean;
+}
+
+/** x / (|x| + 1e-8), as the method normalises rows (2.4). */
+function unit(vector: Float32Array): Float32Array {
+  let sum = 0;
+  for (const value of vector) sum += value * value;
+  const scale = 1 / (Math.sqrt(sum) + 1e-8);
+  return vector.map(value => value * scale);
+}
+
+function toNpy(rows: readonly Float32Array[]): Uint8Array {
+  const dimension = rows[0]?.length ?? 0;
+  const data = new Float32Array(rows.length * dimension);
+  rows.forEach((vector, i) => {
+    data.set(vector, i * dimension);
+  });
+  return writeNpy({ kind: 'float32', data, shape: [rows.length, dimension] });
+}

@@ -1,0 +1,137 @@
+/** The two linear views of a backbone's unit features: 64 directions for the foreground head, 128 for labels. */
+import { addMoments, covarianceOf, emptyMoments } from '#core/attention/covariance';
+import { type Attention, type MapName, mapOrder, type Projection } from '#core/attention/pixel-attention';
+import { type CovarianceProduct, principalComponents } from '#core/attention/principal-components';
+import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { l2Normalize } from '#core/graph/layers';
+import { toModel } from '#core/graph/model';
+import { add, matmul, reduceSum, shape, slice, transpose } from '#core/graph/ops';
+import { constant, input } from '#core/graph/tensor';
+import type { SettledRun } from '#core/job/request';
+import type { Model, Ports } from './ports.ts';
+import type { Sampled } from './sample.ts';
+
+export interface FeatureSpace {
+  readonly channels: Attention['channels'];
+  readonly head: Projection;
+  readonly labels: Projection;
+  /** l2(P x + p) of each image's features, [positions, outputs]. */
+  readonly projectHead: (images: readonly Sampled[]) => Promise<Float32Array[]>;
+}
+
+/** Quality 2: PCA to 64 for the head and to 128 for the labels; the fine map weighs 0.3 in the labels. */
+const headDirections = 64;
+const labelDirections = 128;
+const fineWeight = 0.3;
+
+export async function fitFeatureSpace(ports: Ports, run: SettledRun, backbone: Backbone, images: readonly Sampled[]): Promise<FeatureSpace> {
+  const channels = await countChannels(ports, backbone, images[0]!);
+  const moments = await covariance(ports, images);
+  const labelScale = scaleOf(channels, name => (name === 'fine' && channels.deep ? fineWeight : 1));
+  const headScale = scaleOf(channels, name => (name === 'deep' && channels.doubled && channels.fine ? 0 : 1));
+  const head = await projection(ports, moments, headScale, headDirections, run.seed);
+  const labels = await projection(ports, moments, labelScale, labelDirections, run.seed);
+  return { channels, head, labels, projectHead: sampled => projectAll(ports, head, sampled) };
+}
+
+/** Channels of each map, from one run: files need not declare them. */
+async function countChannels(ports: Ports, backbone: Backbone, { width, height }: Sampled): Promise<Attention['channels']> {
+  const image = imageInput();
+  const maps = backboneMaps(backbone, image);
+  const present = mapOrder.filter(name => maps[name]);
+  const outputs = Object.fromEntries(present.map(name => [name, slice(shape(maps[name]!), { starts: [1], ends: [2] })]));
+  const model = await ports.models.load(toModel({ name: 'channels', inputs: [image], outputs }), { sessions: 1, threadsPerSession: 1 });
+  const result = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: new Float32Array(3 * height * width) } });
+  await model.release();
+  return Object.fromEntries(present.map(name => [name, Number(result.outputs[name]!.data[0])]));
+}
+
+/** One number per channel of the unit features. */
+function scaleOf(channels: Attention['channels'], weight: (name: MapName) => number): Float64Array {
+  return Float64Array.from(mapOrder.flatMap(name => new Array<number>(channels[name] ?? 0).fill(weight(name))));
+}
+
+interface Moments {
+  readonly mean: Float64Array;
+  readonly covariance: Float64Array;
+}
+
+async function covariance(ports: Ports, images: readonly Sampled[]): Promise<Moments> {
+  const dimension = images[0]!.features!.length / (images[0]!.grid.height * images[0]!.grid.width);
+  const x = input('x', 'float32', ['n', dimension]);
+  const outputs = { products: matmul(transpose(x, { perm: [1, 0] }), x), sum: reduceSum(x, { axes: [0], keepdims: 0 }) };
+  const sums = emptyMoments(dimension);
+  const model = await ports.models.load(toModel({ name: 'covariance', inputs: [x], outputs }), { sessions: 1, threadsPerSession: ports.tuning.threads });
+  for (const rows of batches(images, dimension)) {
+    const count = rows.length / dimension;
+    const result = await model.run({ x: { type: 'float32', dims: [count, dimension], data: rows } });
+    addMoments(sums, { count, sum: result.outputs.sum!.data as Float32Array, products: result.outputs.products!.data as Float32Array });
+  }
+  await model.release();
+  return covarianceOf(sums);
+}
+
+/** Features of several images in one array, so that the product of many rows is worth its call. */
+function* batches(images: readonly Sampled[], dimension: number): Generator<Float32Array> {
+  const rowsPerBatch = 4096;
+  for (let i = 0; i < images.length; ) {
+    const part: Float32Array[] = [];
+    for (let rows = 0; i < images.length && rows < rowsPerBatch; i++) {
+      part.push(images[i]!.features!);
+      rows += images[i]!.features!.length / dimension;
+    }
+    const all = new Float32Array(part.reduce((sum, one) => sum + one.length, 0));
+    let at = 0;
+    for (const one of part) {
+      all.set(one, at);
+      at += one.length;
+    }
+    yield all;
+  }
+}
+
+/** PCA of s ⊙ x: directions V of S C S become the matrix V S and the offset −V S mean on plain unit features. */
+async function projection(ports: Ports, { mean, covariance: c }: Moments, scale: Float64Array, directions: number, seed: number): Promise<Projection> {
+  const dimension = scale.length;
+  const scaled = Float32Array.from(c, (value, i) => value * scale[Math.floor(i / dimension)]! * scale[i % dimension]!);
+  const rows = input('rows', 'float32', ['n', dimension]);
+  const graph = toModel({ name: 'product', inputs: [rows], outputs: { product: matmul(rows, constant(scaled, [dimension, dimension])) } });
+  const model = await ports.models.load(graph, { sessions: 1, threadsPerSession: ports.tuning.threads });
+  const outputs = Math.min(directions, dimension);
+  const { components } = await principalComponents(dimension, outputs, productOn(model, dimension), { tolerance: 1e-4, seed });
+  await model.release();
+  const matrix = Float32Array.from(components, (value, i) => value * scale[i % dimension]!);
+  return { matrix, offset: offsetOf(components, scale, mean, outputs), outputs };
+}
+
+const productOn =
+  (model: Model, dimension: number): CovarianceProduct =>
+  async (rows, count) => {
+    const result = await model.run({ rows: { type: 'float32', dims: [count, dimension], data: Float32Array.from(rows.subarray(0, count * dimension)) } });
+    return result.outputs.product!.data as Float32Array;
+  };
+
+function offsetOf(components: Float64Array, scale: Float64Array, mean: Float64Array, outputs: number): Float32Array {
+  const offset = new Float32Array(outputs);
+  for (let k = 0; k < outputs; k++) {
+    let sum = 0;
+    for (let i = 0; i < mean.length; i++) sum += components[k * mean.length + i]! * scale[i]! * mean[i]!;
+    offset[k] = -sum;
+  }
+  return offset;
+}
+
+async function projectAll(ports: Ports, { matrix, offset, outputs }: Projection, images: readonly Sampled[]): Promise<Float32Array[]> {
+  const dimension = matrix.length / outputs;
+  const x = input('x', 'float32', ['n', dimension]);
+  const product = matmul(x, transpose(constant(matrix, [outputs, dimension]), { perm: [1, 0] }));
+  const projected = l2Normalize(add(product, constant(offset, [outputs])), 1, 1e-12);
+  const model = await ports.models.load(toModel({ name: 'project', inputs: [x], outputs: { projected } }), { sessions: 1, threadsPerSession: ports.tuning.threads });
+  const all: Float32Array[] = [];
+  for (const { features } of images) {
+    const result = await model.run({ x: { type: 'float32', dims: [features!.length / dimension, dimension], data: features! } });
+    all.push(result.outputs.projected!.data as Float32Array);
+  }
+  await model.release();
+  return all;
+}

@@ -1,0 +1,74 @@
+/** Stage label: the model applied to every image of a shard, label maps packed into one tar. */
+import { encodeIndexPng } from '#core/formats/png-index';
+import { writeTar } from '#core/formats/tar';
+import { keys } from '#core/job/keys';
+import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import type { LabelMap } from '#core/labels/label-map';
+import { readJson } from './documents.ts';
+import { mapInOrder } from './in-flight.ts';
+import { readImage } from './inputs.ts';
+import { labelImage, type Labeller, openLabeller } from './labeller.ts';
+import { finishPiece } from './marker.ts';
+import type { Ports } from './ports.ts';
+
+/** What label tells about one image. */
+export type LabelledImage =
+  | { readonly name: string; readonly state: 'rejected'; readonly reason: string }
+  | {
+      readonly name: string;
+      readonly state: 'labelled' | 'empty';
+      readonly sha256: string;
+      readonly notes: readonly string[];
+      readonly width: number;
+      readonly height: number;
+      /** Share of pixels that are not background. */
+      readonly foreground: number;
+      readonly confidence: number;
+      /** [label id, pixels] of every label that occurs, background left out. */
+      readonly labels: readonly (readonly [number, number])[];
+    };
+
+export interface LabelSummary {
+  readonly images: readonly LabelledImage[];
+}
+
+/** One entry of the shard's tar: the image's name and its label map as index PNG. */
+interface PackedLabel {
+  readonly image: LabelledImage;
+  readonly png?: Uint8Array;
+}
+
+export async function label(ports: Ports, plan: Plan, shard: string): Promise<void> {
+  const started = ports.clock.now();
+  const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
+  const labeller = await openLabeller(ports, plan);
+  const packed: PackedLabel[] = [];
+  try {
+    const work = (planned: PlannedImage) => labelOne(ports, labeller, plan.request.images, planned);
+    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+      packed.push(result);
+      ports.log.progress('label', shard, packed.length, images.length);
+    }
+  } finally {
+    await labeller.model.release();
+  }
+  const tar = writeTar(packed.flatMap(({ image, png }) => (png ? { name: `${image.name}.png`, bytes: png } : [])));
+  await finishPiece(ports, plan, 'label', shard, { tar }, { images: packed.map(p => p.image) } satisfies LabelSummary, started);
+}
+
+async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planned: PlannedImage): Promise<PackedLabel> {
+  const read = await readImage(ports, prefix, planned);
+  if (read.state === 'rejected') return { image: read };
+  const { width, height, notes, image } = read.decoded;
+  const { map, foreground, confidence } = await labelImage(ports, labeller, image);
+  const labels = countLabels(map);
+  const state = labels.length ? 'labelled' : 'empty';
+  const png = await encodeIndexPng(map, { highest: labeller.clusters, deflate: bytes => ports.images.deflate(bytes) });
+  return { image: { name: read.name, state, sha256: read.sha256, notes, width, height, foreground, confidence, labels }, png };
+}
+
+function countLabels({ data }: LabelMap): [number, number][] {
+  const counts = new Map<number, number>();
+  for (const label of data) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => a - b);
+}

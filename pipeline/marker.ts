@@ -1,0 +1,58 @@
+/** Markers: the last write of a piece of work. What has a marker is complete. */
+import { keys, pieceOfMarker } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import type { Stage } from '#core/job/stage';
+import { waves } from '#core/job/progress';
+import { readJson, readObject, toJson } from './documents.ts';
+import type { ObjectStore, Ports } from './ports.ts';
+
+/** What every stage tells about a finished piece. */
+export interface Marker<Summary = unknown> {
+  readonly piece: string;
+  readonly outputs: readonly { key: string; bytes: number; sha256: string }[];
+  /** Milliseconds of work; not part of the result. */
+  readonly milliseconds: number;
+  readonly summary: Summary;
+}
+
+/** Stores a piece's outputs, then its marker. What somebody else stored first stands. */
+export async function finishPiece<Summary>(
+  ports: Ports,
+  plan: Plan,
+  stage: Stage,
+  piece: string,
+  outputs: Readonly<Record<string, Uint8Array>>,
+  summary: Summary,
+  started: number,
+): Promise<void> {
+  const written = [];
+  for (const [extension, bytes] of Object.entries(outputs)) {
+    const key = outputKey(plan, stage, piece, extension);
+    const standing = (await ports.store.putNew(key, bytes)) ? bytes : await readObject(ports.store, key);
+    written.push({ key, bytes: standing.length, sha256: ports.digest.sha256(standing) });
+  }
+  const marker: Marker<Summary> = { piece, outputs: written, milliseconds: ports.clock.now() - started, summary };
+  await ports.store.putNew(keys.marker(plan.job, stage, plan.fingerprints[stage], piece), toJson(marker));
+}
+
+export const outputKey = (plan: Plan, stage: Stage, piece: string, extension: string): string =>
+  keys.output(plan.job, stage, plan.fingerprints[stage], piece, extension);
+
+export async function readMarker<Summary>(store: ObjectStore, plan: Plan, stage: Stage, piece: string): Promise<Marker<Summary>> {
+  return readJson<Marker<Summary>>(store, keys.marker(plan.job, stage, plan.fingerprints[stage], piece));
+}
+
+export async function hasMarker(store: ObjectStore, plan: Plan, stage: Stage, piece: string): Promise<boolean> {
+  return (await store.head(keys.marker(plan.job, stage, plan.fingerprints[stage], piece))) !== undefined;
+}
+
+/** `stage/piece` of every marker of the plan. */
+export async function markersOf(store: ObjectStore, plan: Plan): Promise<Set<string>> {
+  const done = new Set<string>();
+  for (const stage of new Set(waves(plan).map(wave => wave.stage))) {
+    for await (const { key } of store.list(keys.markers(plan.job, stage, plan.fingerprints[stage]))) {
+      done.add(`${stage}/${pieceOfMarker(key)}`);
+    }
+  }
+  return done;
+}

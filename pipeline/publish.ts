@@ -1,0 +1,88 @@
+/** Stage publish: the receipt, the model with its card, the report; `current.json` moves last. */
+import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import { defaultClasses } from '#core/labels/class-map';
+import type { Card } from '#core/labels/card';
+import { openBackbone, openAttention, runOf, sizeRule } from './backbone.ts';
+import { readJson, readObject, toJson } from './documents.ts';
+import { decisionOf } from './labeller.ts';
+import { finishPiece, outputKey } from './marker.ts';
+import type { Ports } from './ports.ts';
+import { settleReceipt } from './settle-receipt.ts';
+import { writeReport } from './report.ts';
+
+/** What publish tells: where the model went. */
+export interface PublishSummary {
+  readonly model: string | null;
+  readonly version: string | null;
+}
+
+export async function publish(ports: Ports, plan: Plan, piece: string): Promise<void> {
+  const started = ports.clock.now();
+  const published = plan.request.kind === 'run' ? await publishModel(ports, plan) : undefined;
+  const receipt = await settleReceipt(ports, plan);
+  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(receipt));
+  if (plan.request.masks) {
+    const metrics = await readObject(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+    await ports.store.put(keys.published(plan.job, 'metrics.json'), metrics);
+  }
+  if (published) {
+    await writeReport(ports, plan, receipt, published.card);
+    await moveCurrent(ports, plan, published.card);
+  }
+  const summary: PublishSummary = { model: published?.card.name ?? null, version: published?.card.modelVersion ?? null };
+  await finishPiece(ports, plan, 'publish', piece, { json: toJson(receipt) }, summary, started);
+}
+
+async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
+  const model = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
+  const card = await describeModel(ports, plan, model);
+  const at = (file: string) => keys.model(card.name, card.modelVersion, file);
+  await ports.store.putNew(at('model.onnx'), model);
+  await ports.store.putNew(at('card.json'), toJson(card));
+  await ports.store.putNew(at('classes.json'), toJson(defaultClasses(plan.clusters)));
+  return { card };
+}
+
+async function moveCurrent(ports: Ports, plan: Plan, card: Card): Promise<void> {
+  const current = { model: card.name, version: card.modelVersion, job: plan.job, sha256: card.hashes.model };
+  await ports.store.put(keys.currentModel(card.name), toJson(current));
+}
+
+async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promise<Card> {
+  const run = runOf(plan);
+  const { report } = await openAttention(ports.store, plan);
+  const { settings } = await openBackbone(ports.store, run);
+  const decision = await decisionOf(ports, plan);
+  const sha = (bytes: Uint8Array) => ports.digest.sha256(bytes);
+  const hashes = {
+    model: sha(model),
+    attention: sha(await readObject(ports.store, outputKey(plan, 'attend', 'head', 'onnx'))),
+    centroids: sha(await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'npy'))),
+    ...(run.backbone === 'filter-bank' ? {} : { backbone: sha(await readObject(ports.store, run.backbone)) }),
+  };
+  const metrics = plan.request.masks ? await readJson<Record<string, unknown>>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json')) : null;
+  return {
+    version: 1,
+    name: run.name,
+    modelVersion: sha(toJson([hashes, decision])).slice(0, 12),
+    created: new Date(ports.clock.now()).toISOString(),
+    clusters: plan.clusters,
+    decision,
+    inputs: { resize: sizeRule(run), stride: settings.stride },
+    hashes,
+    backbone: run.backbone.replace('backbones/', ''),
+    method: run.method,
+    attention: { kind: report.kind, check: report.check ?? null },
+    unit: run.unit,
+    trainedOn: { images: plan.images },
+    metrics: metrics && { miou: metrics.miou, miouForeground: metrics.miouForeground, foregroundIou: metrics.foregroundIou },
+    projectionHead: 'none',
+    licence: licenceNote(run.backbone),
+  };
+}
+
+const licenceNote = (backbone: string): string =>
+  backbone === 'filter-bank'
+    ? 'The built-in filter bank is part of selflabel (Apache-2.0); the centroids come from your images.'
+    : 'The graph contains the weights of the backbone you gave: its licence applies to this model.';

@@ -1,0 +1,194 @@
+/** The report page: gathers what the job knows and hands it to the page's function. */
+import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
+import type { ClusterRow } from '#core/formats/clusters-csv';
+import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import type { Receipt } from '#core/job/receipt';
+import type { SettledRun } from '#core/job/request';
+import type { Card } from '#core/labels/card';
+import { hexOf } from '#core/labels/palette';
+import type { Metrics } from '#core/metrics/finish';
+import { reportPage } from '#core/pages/report';
+import type { ClassFacts, Figure, ForegroundCheck, ForegroundFacts, MetricsFacts, ModelFacts, ReportData, ReviewItem, RunFacts } from '#core/pages/report-data';
+import { type AttentionReport, openAttention, runOf } from './backbone.ts';
+import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
+import { readClusters } from './cluster.ts';
+import { readJson } from './documents.ts';
+import { outputKey } from './marker.ts';
+import type { Ports } from './ports.ts';
+import { settledImages } from './settle-receipt.ts';
+import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
+import { programVersion } from './version.ts';
+
+interface Gathered {
+  readonly sheets: readonly ClassSheet[];
+  readonly review: Smallest<SheetImage & { readonly labels: readonly number[] }>;
+  readonly confidences: { count: number; sum: number; squares: number; below: (limit: number) => number };
+  readonly pixels: number;
+}
+
+/** Images on the page's review list; the page says how many more there are. */
+const reviewLength = 24;
+/** A glance at one image with its labels. */
+const secondsPerImage = 8;
+
+export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, card: Card): Promise<void> {
+  const gathered = await gather(ports, plan);
+  const members = gathered.sheets.map(pickMembers);
+  const names = new Set([...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name));
+  const thumbnails = await writeThumbnails(ports, plan, names);
+  const { report } = await openAttention(ports.store, plan);
+  const run = runOf(plan);
+  const data: ReportData = {
+    run: runFacts(ports, plan, run, receipt, card),
+    receipt: { counts: receipt.counts, rejected: receipt.rejected, duplicates: receipt.duplicate, empty: receipt.empty, notes: receipt.notes },
+    classes: gathered.sheets.map((sheet, i) => classFacts(sheet, i + 1, gathered.pixels, members[i]!, thumbnails)),
+    directory: ports.place,
+    review: reviewFacts(gathered, thumbnails),
+    foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
+    metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
+    model: modelFacts(card),
+  };
+  await ports.store.put(keys.published(plan.job, 'report/index.html'), new TextEncoder().encode(reportPage(data)));
+}
+
+async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
+  const rows = new Map<string, ClusterRow>();
+  for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
+  const sheets = Array.from({ length: plan.clusters }, () => new ClassSheet());
+  const review: Gathered['review'] = new Smallest(reviewLength);
+  const all: number[] = [];
+  let pixels = 0;
+  for await (const image of settledImages(ports.store, plan)) {
+    if (image.state === 'rejected' || image.state === 'duplicate') continue;
+    pixels += image.width * image.height;
+    addToSheets(sheets, image, rows.get(image.name));
+    if (image.state === 'empty') continue;
+    all.push(image.confidence);
+    const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);
+    review.add(image.confidence, { ...image, distance: null, labels });
+  }
+  const sum = all.reduce((a, b) => a + b, 0);
+  const squares = all.reduce((a, b) => a + b * b, 0);
+  return { sheets, review, pixels, confidences: { count: all.length, sum, squares, below: limit => all.filter(c => c < limit).length } };
+}
+
+function classFacts(sheet: ClassSheet, id: number, pixels: number, members: ReturnType<typeof pickMembers>, thumbnails: Map<string, Thumbnail>): ClassFacts {
+  return {
+    id,
+    name: `class ${id}`,
+    clusters: [id - 1],
+    color: hexOf(id),
+    ignore: false,
+    images: sheet.images,
+    pixels: sheet.pixels,
+    share: pixels ? sheet.pixels / pixels : 0,
+    // Half the squared distance of unit vectors is one minus their cosine.
+    cohesion: sheet.owned ? Math.max(0, 1 - sheet.squaredDistances / sheet.owned / 2) : null,
+    confidence: sheet.images ? sheet.confidences / sheet.images : null,
+    members: members.map(({ name, group, distance, confidence }) => ({ image: name, group, distance: half(distance), confidence, ...thumbnails.get(name)! })),
+  };
+}
+
+const half = (distance: number | null): Figure => (distance === null ? null : distance ** 2 / 2);
+
+function reviewFacts({ review, confidences }: Gathered, thumbnails: Map<string, Thumbnail>): ReportData['review'] {
+  const { count, sum, squares, below } = confidences;
+  const mean = count ? sum / count : 0;
+  const limit = Math.max(0, mean - Math.sqrt(Math.max(0, squares / Math.max(1, count) - mean ** 2)));
+  const suggested = below(limit);
+  const items = review.items.slice(0, suggested).map(({ item }, i): ReviewItem => ({
+    image: item.name,
+    confidence: item.confidence,
+    classes: item.labels,
+    reasons: reasonsFor(item.labels, i),
+    ...thumbnails.get(item.name)!,
+  }));
+  const rule = `confidence below ${limit.toFixed(3)}: more than one standard deviation under the mean of ${mean.toFixed(3)}`;
+  return { items, suggested, rule, secondsPerImage };
+}
+
+function reasonsFor(labels: readonly number[], place: number): string[] {
+  const reasons = [place === 0 ? 'lowest confidence of all' : 'its pixels lie almost as near to another class'];
+  if (labels.length > 1) reasons.push(`shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`);
+  return reasons;
+}
+
+function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): RunFacts {
+  const timing = receipt.timing as Record<string, number>;
+  const perImage = new Set(['embed', 'label']);
+  return {
+    job: run.name,
+    finished: card.created,
+    version: programVersion,
+    device: ports.models.device,
+    threads: ports.tuning.threads,
+    stages: Object.entries(timing).map(([name, seconds]) => ({ name, seconds, images: perImage.has(name) ? plan.images : null })),
+    totalSeconds: Object.values(timing).reduce((a, b) => a + b, 0),
+    peakMemoryBytes: null,
+    bound: null,
+    backbone: { name: card.backbone, sha256: card.hashes.backbone ?? null, builtIn: run.backbone === 'filter-bank' },
+    settings: Object.entries(receipt.settings).map(([name, value]) => [name, String(value)] as const),
+    command: commandOf(plan, run),
+  };
+}
+
+/** The command that does the same again; only what differs from the defaults. */
+function commandOf(plan: Plan, run: SettledRun): string {
+  const parts = ['selflabel run IMAGES --out DIR'];
+  if (run.backbone !== 'filter-bank') parts.push(`--backbone ${run.backbone.replace('backbones/', '')}`);
+  parts.push(`--clusters ${plan.clusters}`);
+  if (plan.request.masks) parts.push('--masks MASKS');
+  if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
+  if (run.attention !== 'self-trained') parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
+  if (run.unit !== 'segments') parts.push(`--unit ${run.unit}`);
+  if (run.refine !== 'guided') parts.push(`--refine ${run.refine}`);
+  if (run.background !== 'auto') parts.push(`--background ${run.background}`);
+  if (run.scales !== 1) parts.push(`--scales ${run.scales}`);
+  if (run.threshold !== 'from-scores') parts.push(`--threshold ${run.threshold}`);
+  if (run.restarts !== 10) parts.push(`--restarts ${run.restarts}`);
+  if (run.seed !== 0) parts.push(`--seed ${run.seed}`);
+  return parts.join(' ');
+}
+
+function foregroundFacts(run: SettledRun, report: AttentionReport, card: Card): ForegroundFacts {
+  const source = typeof run.threshold === 'number' ? 'given' : run.threshold;
+  const threshold = card.decision.kind === 'threshold' ? card.decision.threshold : report.threshold;
+  return { threshold, source, otsu: report.threshold, histogram: report.histogram, share: report.foregroundShare, check: report.check ? signsOf(report.check) : null };
+}
+
+/** The three signs of a head that turned round, each with the limit it is held against. */
+function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, failed }: HeadVerdict): ForegroundCheck {
+  const together = Math.max(agreement.border, agreement.fiedler);
+  const oneSided = Math.max(allShare, noneShare);
+  const ringLimit = mostRing * insideShare;
+  return {
+    failed,
+    agreement: { value: together, limit: leastAgreement, suspicious: together < leastAgreement },
+    borderForeground: { value: ringShare, limit: ringLimit, suspicious: ringShare > ringLimit },
+    allOrNothing: { value: oneSided, limit: mostOneSided, suspicious: oneSided > mostOneSided },
+  };
+}
+
+async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
+  const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
+}
+
+function modelFacts(card: Card): ModelFacts {
+  return {
+    name: card.name,
+    version: card.modelVersion,
+    file: 'model/model.onnx',
+    decision: card.decision,
+    input: { shorterSide: card.inputs.resize.shorterSide, stride: card.inputs.stride },
+    hashes: Object.entries(card.hashes),
+    facts: [
+      ['trained on', `${card.trainedOn.images} files, no labels`],
+      ['backbone', card.backbone],
+      ['attention', card.attention.kind],
+      ['classes', String(card.clusters)],
+    ],
+    licenceNotes: [card.licence],
+  };
+}

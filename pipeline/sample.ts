@@ -1,0 +1,121 @@
+/** The sample of images that `attend` looks at, and what their features are needed for. */
+import { type ForegroundSeed, foregroundSeed } from '#core/attention/foreground-seed';
+import { type Foreground, gramMatrix, headMaps, foregroundScore, unitFeatures } from '#core/attention/pixel-attention';
+import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { toModel } from '#core/graph/model';
+import { reshape, shape, slice, transpose } from '#core/graph/ops';
+import type { Tensor } from '#core/graph/tensor';
+import { type ModelSizeRule, toNchw } from '#core/image/model-input';
+import { greyOf, type RgbImage } from '#core/image/rgb-image';
+import { keys } from '#core/job/keys';
+import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import { seedOf } from '#core/random';
+import { readJson } from './documents.ts';
+import { mapInOrder } from './in-flight.ts';
+import { readImage } from './inputs.ts';
+import type { Model, Ports } from './ports.ts';
+
+/** One sampled image, at the size the model saw it. */
+export interface Sampled {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width]. */
+  readonly grey: Uint8Array;
+  readonly grid: { readonly height: number; readonly width: number };
+  /** Unit features, [positions, channels]; only for the images the principal components are taken from. */
+  readonly features?: Float32Array;
+  readonly seed?: ForegroundSeed;
+  /** An untrained foreground score, [positions]. */
+  readonly score?: Float32Array;
+  /** Projected unit features, [positions, 64]: what the head sees. */
+  readonly projected?: Float32Array;
+}
+
+/** What to compute for every image of a pass. */
+export interface SamplePass {
+  readonly features: boolean;
+  readonly seeds: boolean;
+  readonly untrained?: Exclude<Foreground, { kind: 'head' }>;
+  /** From unit features to what the head sees. */
+  readonly project?: (unit: Tensor) => Tensor;
+}
+
+/** `count` images spread over the whole set by the hash of their names, in path order: the same for every cut into shards. */
+export async function chooseSample(ports: Ports, plan: Plan, count: number, seed: number): Promise<PlannedImage[]> {
+  const chosen: { image: PlannedImage; rank: number }[] = [];
+  for (const shard of plan.shards) {
+    const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
+    for (const image of images) chosen.push({ image, rank: seedOf(image.name, seed) });
+    chosen.sort((a, b) => a.rank - b.rank || (a.image.name < b.image.name ? -1 : 1));
+    chosen.splice(count);
+  }
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return chosen.map(({ image }) => image).sort((a, b) => order(a.name, b.name));
+}
+
+/** Runs the backbone over images; those that cannot be read, and copies of earlier ones, are left out. */
+export async function samplePass(
+  ports: Ports,
+  prefix: string,
+  images: readonly PlannedImage[],
+  backbone: Backbone,
+  rule: ModelSizeRule,
+  pass: SamplePass,
+): Promise<Sampled[]> {
+  const model = await ports.models.load(passGraph(backbone, pass), { sessions: ports.tuning.threads, threadsPerSession: 1 });
+  const seen = new Set<string>();
+  const sampled: Sampled[] = [];
+  let done = 0;
+  try {
+    const work = async (planned: PlannedImage) => {
+      const read = await readImage(ports, prefix, planned, rule);
+      if (read.state === 'rejected' || seen.has(read.sha256)) return undefined;
+      seen.add(read.sha256);
+      return sampleOne(model, pass, read.decoded.image);
+    };
+    for await (const one of mapInOrder(images, ports.tuning.threads * 3, work)) {
+      if (one) sampled.push(one);
+      ports.log.progress('attend', 'sample', ++done, images.length);
+    }
+  } finally {
+    await model.release();
+  }
+  return sampled;
+}
+
+function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
+  const image = imageInput();
+  const maps = backboneMaps(backbone, image);
+  const unit = unitFeatures(maps);
+  const outputs: Record<string, Tensor> = {};
+  if (pass.features) outputs.features = positionRows(unit);
+  if (pass.seeds) outputs.gram = gramMatrix(unitFeatures(headMaps(maps)));
+  if (pass.untrained) outputs.score = foregroundScore(pass.untrained, unit, maps.deep!);
+  if (pass.project) outputs.projected = positionRows(pass.project(unit));
+  outputs.grid = gridSize(unit);
+  return toModel({ name: 'sample', inputs: [image], outputs });
+}
+
+/** [1, C, h, w] → [1, h·w, C]. */
+const positionRows = (map: Tensor): Tensor => transpose(reshape(map, [0, 0, -1]), { perm: [0, 2, 1] });
+
+/** The last two sizes of a map, int64 [2]. */
+const gridSize = (map: Tensor): Tensor => slice(shape(map), { starts: [2], ends: [4] });
+
+async function sampleOne(model: Model, pass: SamplePass, image: RgbImage): Promise<Sampled> {
+  const { width, height } = image;
+  const { outputs } = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: toNchw(image) } });
+  const floats = (name: string) => outputs[name]?.data as Float32Array | undefined;
+  const [gridHeight, gridWidth] = Array.from(outputs.grid!.data as BigInt64Array, Number) as [number, number];
+  const grid = { height: gridHeight, width: gridWidth };
+  return {
+    width,
+    height,
+    grey: greyOf(image),
+    grid,
+    ...(pass.features && { features: floats('features')! }),
+    ...(pass.seeds && { seed: foregroundSeed(floats('gram')!, grid.height, grid.width) }),
+    ...(pass.untrained && { score: floats('score')! }),
+    ...(pass.project && { projected: floats('projected')! }),
+  };
+}

@@ -1,0 +1,66 @@
+/** The table of stages, and what happens to one message. */
+import { PermanentError } from '#core/errors';
+import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
+import type { Stage } from '#core/job/stage';
+import { advance, failJob } from './advance.ts';
+import { attend } from './attend.ts';
+import { cluster } from './cluster.ts';
+import { readJson } from './documents.ts';
+import { embed } from './embed.ts';
+import { evaluate } from './evaluate.ts';
+import { label } from './label.ts';
+import { hasMarker } from './marker.ts';
+import { type Message, parseMessage, type WorkMessage } from './messages.ts';
+import { plan } from './plan.ts';
+import type { Ports, Queue } from './ports.ts';
+import { publish } from './publish.ts';
+
+type StageFunction = (ports: Ports, plan: Plan, piece: string) => Promise<void>;
+
+export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFunction>> = { attend, embed, cluster, label, evaluate, publish };
+
+/** Where the messages of each kind wait. On a laptop all are the same queue. */
+export interface Queues {
+  readonly work: (stage: Stage) => Queue;
+  readonly control: Queue;
+}
+
+/**
+ * Does what one message asks for: the piece, unless its marker says it is done, then word to `advance`.
+ * A PermanentError ends the job with its reason; any other error flies on, so that the queue tries again.
+ */
+export async function runMessage(ports: Ports, queues: Queues, body: string): Promise<void> {
+  const message = parseMessage(body);
+  try {
+    await runParsed(ports, queues, message);
+  } catch (error) {
+    if (!(error instanceof PermanentError)) throw error;
+    await failJob(ports, message.job, error.message);
+    throw error;
+  }
+}
+
+async function runParsed(ports: Ports, queues: Queues, message: Message): Promise<void> {
+  if (message.stage === 'advance') {
+    await advance(ports, message.job, messages => sendWork(queues, messages), message.resume);
+    return;
+  }
+  await runPiece(ports, message);
+  const finished: Message = { v: 1, job: message.job, stage: 'advance' };
+  await queues.control.send([JSON.stringify(finished)]);
+}
+
+async function runPiece(ports: Ports, { job, stage, piece }: WorkMessage): Promise<void> {
+  if (stage === 'plan') return plan(ports, job);
+  const planned = await readJson<Plan>(ports.store, keys.plan(job));
+  if (await hasMarker(ports.store, planned, stage, piece)) return;
+  await stageFunctions[stage](ports, planned, piece);
+}
+
+async function sendWork(queues: Queues, messages: readonly Message[]): Promise<void> {
+  for (const message of messages) {
+    const queue = message.stage === 'advance' ? queues.control : queues.work(message.stage);
+    await queue.send([JSON.stringify(message)]);
+  }
+}

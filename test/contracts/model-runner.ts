@@ -1,0 +1,177 @@
+/** What every ModelRunner must do, whatever runs the graphs. */
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PermanentError } from '#core/errors';
+import { toModel } from '#core/graph/model';
+import { add, cast, greater, identity, matmul, mul, reshape } from '#core/graph/ops';
+import { constant, input, integers } from '#core/graph/tensor';
+import type { Model, ModelRunner, TensorValue } from '#pipeline/ports';
+
+const floats = (dims: readonly number[], ...values: number[]): TensorValue => ({
+  type: 'float32',
+  dims,
+  data: Float32Array.from(values),
+});
+
+const x = input('x', 'float32', ['N', 2]);
+const y = input('y', 'int64', ['M']);
+
+/** x·[[1,2],[3,4]], y + 1, and whether x > 0. */
+const program = toModel({
+  name: 'contract',
+  inputs: [x, y],
+  outputs: {
+    product: matmul(x, constant(Float32Array.of(1, 2, 3, 4), [2, 2])),
+    next: add(y, integers([1])),
+    positive: greater(x, constant(0)),
+    small: cast(x, { to: 'int32' }),
+  },
+});
+
+/** Takes long enough that two runs overlap: a chain of products of 256×256 matrices. */
+function slowProgram(): Uint8Array {
+  const matrix = input('m', 'float32', [256, 256]);
+  let product = identity(matrix);
+  for (let i = 0; i < 40; i++) product = mul(matmul(product, matrix), constant(0.01));
+  return toModel({ name: 'slow', inputs: [matrix], outputs: { product } });
+}
+
+/**
+ * @param open a fresh runner
+ * @param close ends it
+ */
+export function modelRunnerContract<R extends ModelRunner>(
+  name: string,
+  open: () => R,
+  close: (runner: R) => Promise<void>,
+) {
+  describe(`${name} is a ModelRunner`, () => {
+    let runner: R;
+    let model: Model;
+    beforeAll(async () => {
+      runner = open();
+      model = await runner.load(program, { sessions: 2, threadsPerSession: 1 });
+    });
+    afterAll(() => close(runner));
+
+    const feeds = () => ({
+      x: floats([1, 2], 5, -7),
+      y: { type: 'int64', dims: [3], data: BigInt64Array.of(1n, 2n, 2n ** 60n) } as TensorValue,
+    });
+
+    test('says what a model takes and gives', () => {
+      expect(model.inputs).toEqual(['x', 'y']);
+      expect(model.outputs).toEqual(['product', 'next', 'positive', 'small']);
+    });
+
+    test('computes every output in its type', async () => {
+      const { outputs } = await model.run(feeds());
+      expect(outputs).toEqual({
+        product: floats([1, 2], 5 - 21, 10 - 28),
+        next: { type: 'int64', dims: [3], data: BigInt64Array.of(2n, 3n, 2n ** 60n + 1n) },
+        positive: { type: 'bool', dims: [1, 2], data: Uint8Array.of(1, 0) },
+        small: { type: 'int32', dims: [1, 2], data: Int32Array.of(5, -7) },
+      });
+    });
+
+    test('computes only what is wanted', async () => {
+      const { outputs } = await model.run(feeds(), ['next']);
+      expect(Object.keys(outputs)).toEqual(['next']);
+    });
+
+    test('moves the feeds away and hands them back', async () => {
+      const given = feeds();
+      const { buffer } = given.x.data;
+      const { feeds: returned } = await model.run(given);
+      expect(buffer.byteLength).toBe(0);
+      expect(returned).toEqual(feeds());
+    });
+
+    test('says so when a feed was moved away before', async () => {
+      const given = feeds();
+      await model.run(given);
+      await expect(model.run(given)).rejects.toThrow(/"x" holds 0 numbers, not 2; was its buffer moved away/);
+    });
+
+    test('leaves a part of a larger buffer where it is', async () => {
+      const all = Float32Array.of(0, 0, 5, -7, 9);
+      const part: TensorValue = { type: 'float32', dims: [1, 2], data: all.subarray(2, 4) };
+      const { outputs, feeds: returned } = await model.run({ ...feeds(), x: part }, ['product']);
+      expect(outputs.product).toEqual(floats([1, 2], -16, -18));
+      expect(returned.x).toEqual(floats([1, 2], 5, -7));
+      expect(all).toEqual(Float32Array.of(0, 0, 5, -7, 9));
+    });
+
+    test('takes one array under two names', async () => {
+      const [a, b] = [input('a', 'float32', [2]), input('b', 'float32', [2])];
+      const sum = await runner.load(toModel({ name: 'sum', inputs: [a, b], outputs: { s: add(a, b) } }), {
+        sessions: 1,
+        threadsPerSession: 1,
+      });
+      const twice = floats([2], 1, 2);
+      expect((await sum.run({ a: twice, b: twice })).outputs.s).toEqual(floats([2], 2, 4));
+    });
+
+    test('takes and gives empty tensors', async () => {
+      const { outputs } = await model.run({
+        x: floats([0, 2]),
+        y: { type: 'int64', dims: [0], data: new BigInt64Array() },
+      });
+      expect(outputs.product).toEqual(floats([0, 2]));
+    });
+
+    test('runs more at once than it has sessions, each with its own result', async () => {
+      const runs = Array.from({ length: 7 }, (_, i) => model.run({ ...feeds(), x: floats([1, 2], i, 0) }, ['product']));
+      const results = await Promise.all(runs);
+      expect(results.map(({ outputs }) => outputs.product!.data[0])).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    });
+
+    test('leaves the thread free while it runs', async () => {
+      const slow = await runner.load(slowProgram(), { sessions: 1, threadsPerSession: 1 });
+      const running = slow.run({ m: floats([256, 256], ...new Array<number>(256 * 256).fill(0.1)) });
+      let turns = 0;
+      let done = false;
+      void running.then(() => {
+        done = true;
+      });
+      while (!done) {
+        await setImmediate();
+        turns++;
+      }
+      expect(turns).toBeGreaterThan(10);
+    });
+
+    test('reports a failed run on one line and goes on', async () => {
+      const wrong = model.run({ ...feeds(), x: floats([1, 3], 1, 2, 3) });
+      await expect(wrong).rejects.toThrow(/^[^\n]*dimension[^\n]*$/);
+      await expect(model.run({ x: floats([1, 2], 1, 2) })).rejects.toThrow(/'y'/);
+      await expect(model.run(feeds(), ['nothing'])).rejects.toThrow(/nothing/);
+      expect((await model.run(feeds())).outputs.small!.data).toEqual(Int32Array.of(5, -7));
+    });
+
+    test('refuses models that are none, for good', async () => {
+      const options = { sessions: 2, threadsPerSession: 1 };
+      await expect(runner.load(Uint8Array.of(1, 2, 3), options)).rejects.toThrow(PermanentError);
+      const z = reshape(input('z', 'float32', [4]), [2, 2]);
+      const bytes = toModel({ name: 'cut', inputs: [z.node.inputs[0]!], outputs: { r: z } });
+      await expect(runner.load(bytes.subarray(0, -20), options)).rejects.toThrow(PermanentError);
+      await expect(runner.load(bytes.subarray(0, -20), options)).rejects.toThrow(/^[^\n]+$/);
+    });
+
+    test('leaves the bytes of the model alone', async () => {
+      const before = program.slice();
+      const other = await runner.load(program, { sessions: 1, threadsPerSession: 1 });
+      expect(Buffer.compare(program, before)).toBe(0);
+      await other.release();
+    });
+
+    test('finishes what is under way before it releases, and then refuses', async () => {
+      const other = await runner.load(program, { sessions: 1, threadsPerSession: 1 });
+      const runs = [other.run(feeds(), ['small']), other.run(feeds(), ['small'])];
+      await other.release();
+      for (const { outputs } of await Promise.all(runs)) expect(outputs.small!.data).toEqual(Int32Array.of(5, -7));
+      await expect(other.run(feeds())).rejects.toThrow('released');
+      await other.release();
+    });
+  });
+}
