@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
-import { sceneCategories } from '#core/scenes/scene';
+import { sceneCategories } from '#core/scenes/categories';
 import { describeRun, run } from './run.ts';
 import { integer } from './options.ts';
 import { writeSceneFolder } from './scene-folder.ts';

@@ -2,9 +2,13 @@
 /** The door on a laptop: parses the command line, calls one command, turns errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
+import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
+import { registerEvaluate } from './evaluate.ts';
+import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
 import { registerRun } from './run.ts';
+import { evaluationWorld, openFolder } from './workplace.ts';
 
 const program = new Command('selflabel')
   .description('Unlabeled images in; pixel labels, a report and a segmentation model out.')
@@ -13,6 +17,9 @@ const program = new Command('selflabel')
 
 registerRun(program);
 registerPredict(program);
+registerEvaluate(program, evaluationWorld);
+registerClasses(program, openFolder);
+registerExport(program, openFolder);
 registerDemo(program);
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */

@@ -4,7 +4,8 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
-import { UsageError } from '#core/errors';
+import { settingsEntry } from '#core/backbone/settings';
+import { PermanentError, UsageError } from '#core/errors';
 import { openWorkplace, type Workplace } from './workplace.ts';
 import { summarise, type RunSummary } from './run-summary.ts';
 import { runLocally } from './local-runner.ts';
@@ -74,6 +75,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
   if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
   const workplace = await openWorkplace(options.out, mounts, options);
   try {
+    if (options.masks) await installCategories(workplace, options.masks);
     const request = parseRequest({
       kind: 'run',
       images: keys.images('local'),
@@ -93,6 +95,14 @@ function shapingOptions({ clusters, restarts, threshold, classes, ignore, method
   return { clusters, restarts, threshold, classes, ignore, method, unit, refine, background, scales, seed, labelFormat, name };
 }
 
+/** `categories.txt` lies beside the masks' folder, outside what is mounted. */
+async function installCategories(workplace: Workplace, masks: string): Promise<void> {
+  const key = keys.categories(keys.masks('local'));
+  const categories = readIfThere(join(dirname(resolve(masks)), 'categories.txt'));
+  if (categories) await workplace.putIfChanged(key, categories);
+  else await workplace.ports.store.delete(key);
+}
+
 /** Copies a network and its settings into the store; what has a built-in name stays as it is. */
 async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
   if (builtIn.includes(file)) return file;
@@ -110,12 +120,18 @@ async function install(workplace: Workplace, file: string, ...builtIn: string[])
 /** `<stem>.json` beside the network, else its entry in `models.json` beside it. */
 function settingsBeside(file: string): Uint8Array | undefined {
   const own = readIfThere(file.replace(/\.onnx$/, '.json'));
-  if (own) return own;
-  const list = readIfThere(join(dirname(resolve(file)), 'models.json'));
+  const list = own ?? readIfThere(join(dirname(resolve(file)), 'models.json'));
   if (!list) return undefined;
-  const entries: unknown = JSON.parse(new TextDecoder().decode(list));
-  const entry = Array.isArray(entries) ? entries.find(e => e?.file === basename(file)) : undefined;
-  return entry && new TextEncoder().encode(JSON.stringify(entry));
+  const entry = settingsEntry(parseSettings(list, file), basename(file));
+  return entry === undefined ? undefined : new TextEncoder().encode(JSON.stringify(entry));
+}
+
+function parseSettings(bytes: Uint8Array, file: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new PermanentError(`the settings beside ${file} are no JSON: ${(cause as Error).message}`);
+  }
 }
 
 function readIfThere(file: string): Uint8Array | undefined {

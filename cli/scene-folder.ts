@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import { encodeIndexPng } from '#core/formats/png-index';
-import { scene, sceneCategories } from '#core/scenes/scene';
+import { sceneCategories } from '#core/scenes/categories';
+import { scene } from '#core/scenes/scene';
 import type { ImageCodec } from '#pipeline/ports';
 
 const squeeze = promisify(deflate);

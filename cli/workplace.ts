@@ -1,15 +1,17 @@
 /** Everything a command needs to work in a folder: the adapters, the lock, the user's folders mounted for reading. */
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { NodeClock } from '#adapters/local/node-clock';
-import { NodeDigest } from '#adapters/local/node-digest';
+import { nodeDigest } from '#adapters/local/node-digest';
+import { systemClock } from '#adapters/local/system-clock';
 import { FolderLock } from '#adapters/local/folder-lock';
 import { FolderStore } from '#adapters/local/folder-store';
 import { TerminalLog } from '#adapters/local/terminal-log';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError } from '#core/errors';
-import type { Ports } from '#pipeline/ports';
+import type { ObjectStore, Ports } from '#pipeline/ports';
+import type { EvaluationWorld } from './evaluate.ts';
+import type { OpenedFolder } from './open-folder.ts';
 
 export interface Workplace {
   readonly ports: Ports;
@@ -26,18 +28,34 @@ export interface Mount {
   readonly what: string;
 }
 
+/** A results folder, for commands that read it and edit its small files. */
+export async function openFolder(folder: string): Promise<OpenedFolder> {
+  const { ports, close } = await openWorkplace(folder, [], {});
+  return { ports, close };
+}
+
+/** What `evaluate` works with: folders for reading, without a lock. */
+export function evaluationWorld(): EvaluationWorld {
+  return { images: new SharpCodec(), clock: systemClock, log: new TerminalLog(), openFolder: folder => readOnlyFolder(folder) };
+}
+
+/** A folder of the user's as a whole store; nothing is written into it. */
+async function readOnlyFolder(folder: string): Promise<ObjectStore> {
+  return FolderStore.open(folder);
+}
+
 export async function openWorkplace(folder: string, mounts: readonly Mount[], options: { threads?: number }): Promise<Workplace> {
   for (const { folder: mounted, what } of mounts) assertFolder(mounted, what);
-  const store = await FolderStore.open(folder, mounts);
   const lock = await FolderLock.acquire(folder);
+  const store = await FolderStore.open(folder, { mounts });
   const models = new OnnxRuntime();
   const log = new TerminalLog();
   const ports: Ports = {
     store,
     models,
     images: new SharpCodec(),
-    digest: new NodeDigest(),
-    clock: new NodeClock(),
+    digest: nodeDigest,
+    clock: systemClock,
     log,
     tuning: { threads: options.threads ?? availableParallelism() },
     place: folder,
@@ -50,7 +68,7 @@ export async function openWorkplace(folder: string, mounts: readonly Mount[], op
     },
     readUserFile,
     async close() {
-      log.end();
+      log.close();
       await models.close();
       await lock.release();
     },

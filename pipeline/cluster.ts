@@ -1,18 +1,20 @@
 /** Stage cluster: the catalog of inputs, one k-means per restart, and the best of them as centroids and model. */
 import { segmentationModel } from '#core/attention/segmentation-model';
-import { nearestTwo } from '#core/clustering/nearest-centroid';
+import { nearestCentroids } from '#core/clustering/nearest-centroid';
 import { unitRows } from '#core/clustering/unit-rows';
-import { row, type VectorSet } from '#core/clustering/vector-set';
+import type { VectorSet } from '#core/clustering/vector-set';
 import { PermanentError } from '#core/errors';
 import { type ClusterRow, parseClustersCsv, writeClustersCsv } from '#core/formats/clusters-csv';
 import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { restartPiece } from '#core/job/progress';
 import type { ClusterId } from '#core/labels/label-id';
+import { seedOf } from '#core/random';
 import { openAttention, openBackbone, runOf } from './backbone.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
-import { runKmeans, type VectorBlocks } from './kmeans.ts';
+import { runKmeans } from './kmeans.ts';
+import { blocksInMemory, rowsPerBlock, type VectorSource } from './vector-source.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
@@ -74,11 +76,9 @@ function assertEnough(plan: Plan, counts: Catalog['counts'], rows: number): void
 
 export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> => readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
 
-/** Rows that travel to the session together: the block size that measured fastest (bench/kmeans.ts). */
-const blockRows = 4096;
-
 /** The rows of all shards without those of duplicates, in blocks that own their memory. */
-async function clusterRows(store: ObjectStore, plan: Plan, { duplicates, rows }: Catalog): Promise<VectorBlocks> {
+async function clusterRows(store: ObjectStore, plan: Plan, { duplicates, rows }: Catalog): Promise<VectorSource> {
+  const blockRows = rowsPerBlock(plan.clusters);
   const blocks: Float32Array[] = [];
   let dimension = 0;
   let filled = 0;
@@ -103,24 +103,27 @@ async function clusterRows(store: ObjectStore, plan: Plan, { duplicates, rows }:
       from += image.rows;
     }
   }
-  return { blocks, dimension };
+  return blocksInMemory(blocks, dimension);
 }
 
 interface RestartSummary {
   readonly objective: number;
   readonly iterations: number;
-  readonly objectives: readonly number[];
+  readonly converged: boolean;
 }
+
+/** Runs on real embeddings converge well before. */
+const mostIterations = 100;
 
 async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
   const vectors = await clusterRows(ports.store, plan, await readCatalog(ports.store, plan));
   const number = Number(piece.slice(restartPiece(0).length - 3));
-  const result = await runKmeans(ports.models, vectors, { clusters: plan.clusters, seed: run.seed * 1000 + number, threads: ports.tuning.threads });
-  const { centroids, objective, iterations, objectives } = result;
+  const options = { clusters: plan.clusters, metric: 'euclidean', seed: seedOf(run.seed, number), iterations: mostIterations } as const;
+  const { centroids, objective, iterations, converged } = await runKmeans(vectors, options, ports);
   const npy = writeNpy({ kind: 'float32', data: centroids.data, shape: [centroids.count, centroids.dimension] });
-  await finishPiece(ports, plan, 'cluster', piece, { npy }, { objective, iterations, objectives } satisfies RestartSummary, started);
+  await finishPiece(ports, plan, 'cluster', piece, { npy }, { objective, iterations: iterations.length, converged } satisfies RestartSummary, started);
 }
 
 /** What the best restart tells. */
@@ -148,7 +151,7 @@ async function best(ports: Ports, plan: Plan): Promise<void> {
 
 const toVectors = (npy: Uint8Array): VectorSet => {
   const { data, shape } = readNpyOf('float32', npy);
-  return { data, count: shape[0]!, dimension: shape[1]! };
+  return { data: Float32Array.from(data), count: shape[0]!, dimension: shape[1]! };
 };
 
 /** One row per image that could be read, duplicates included: the nearest centroid of its pooled vector. */
@@ -161,10 +164,11 @@ async function clustersCsv(store: ObjectStore, plan: Plan, centroids: VectorSet)
     const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
     const pooled = toVectors(await readObject(store, outputKey(plan, 'embed', shard, 'pooled.npy')));
     const read = summary.images.filter(image => image.state === 'read');
+    if (!read.length) continue;
+    const { clusters, distances, seconds } = nearestCentroids(pooled, compared, 'euclidean');
     read.forEach(({ name }, i) => {
-      const { cluster: nearest, distance, secondDistance } = nearestTwo(row(pooled, i), compared);
-      const confidence = secondDistance > 0 ? 1 - distance / secondDistance : 0;
-      rows.push({ image: name, cluster: nearest as ClusterId, distance, confidence });
+      const confidence = seconds[i]! > 0 ? 1 - Math.sqrt(distances[i]! / seconds[i]!) : 0;
+      rows.push({ image: name, cluster: clusters[i] as ClusterId, distance: Math.sqrt(distances[i]!), confidence });
     });
   }
   return new TextEncoder().encode(writeClustersCsv(rows));

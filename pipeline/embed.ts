@@ -1,7 +1,8 @@
 /** Stage embed: every image of a shard becomes a few vectors for clustering and one pooled vector. */
 import { applyAttention, backboneMaps, imageInput } from '#core/attention/segmentation-model';
-import { segmentMeans } from '#core/clustering/within-image';
+import { segmentsWithin } from '#core/clustering/within-image';
 import { toModel } from '#core/graph/model';
+import { reshape, transpose } from '#core/graph/ops';
 import { writeNpy } from '#core/formats/npy';
 import { toNchw } from '#core/image/model-input';
 import { keys } from '#core/job/keys';
@@ -69,8 +70,10 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
   const { model: attention, report } = await openAttention(ports.store, plan);
   const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
   const image = imageInput();
-  const outputs = applyAttention(attention, backboneMaps(backbone, image), wanted);
-  const graph = toModel({ name: 'embed', inputs: [image], outputs: Object.fromEntries(wanted.map((name, i) => [name, outputs[i]!])) });
+  const [first, second] = applyAttention(attention, backboneMaps(backbone, image), wanted);
+  // One row per position, as the segments take them.
+  const rows = run.unit === 'image' ? second! : transpose(reshape(second!, [0, 0, -1]), { perm: [0, 2, 1] });
+  const graph = toModel({ name: 'embed', inputs: [image], outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
   const model = await ports.models.load(graph, { sessions: ports.tuning.threads, threadsPerSession: 1 });
   return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
 }
@@ -92,19 +95,34 @@ function wholeImage(pooled: TensorValue): Vectors {
 
 /** Positions of one image that take part, and the vectors made of them. */
 function fromGrid(run: SettledRun, name: string, threshold: number, foreground: TensorValue, embedding: TensorValue): Vectors {
-  const [, dimension, height, width] = embedding.dims as [number, number, number, number];
+  const [, , height, width] = foreground.dims as [number, number, number, number];
+  const grid: FeatureGrid = { data: embedding.data as Float32Array, dimension: embedding.dims[2]!, height, width };
   const scores = foreground.data as Float32Array;
   const inside = positionsInside(scores, threshold);
-  const grid = { data: embedding.data as Float32Array, dimension, height, width };
   const pooled = unit(meanOf(grid, inside.length ? inside : bestPositions(scores)));
-  if (run.unit === 'object') return { rows: inside.length ? [pooled] : [], pooled };
-  const random = new Random(seedOf(name, run.seed));
+  if (!inside.length || run.unit === 'object') return { rows: inside.length ? [pooled] : [], pooled };
+  const seed = seedOf(name, run.seed);
   if (run.unit === 'pixels') {
-    const picked = random.shuffle([...inside]).slice(0, pixelsPerImage);
-    return { rows: picked.map(position => unit(meanOf(grid, Int32Array.of(position)))), pooled };
+    const picked = new Random(seed).shuffle([...inside]).slice(0, pixelsPerImage);
+    return { rows: picked.map(position => unit(meanOf(grid, [position]))), pooled };
   }
   const segments = run.background === 'none' ? segmentsWithoutBackground : segmentsPerImage;
-  return { rows: segmentMeans(grid, inside, segments, random).map(unit), pooled };
+  return { rows: segmentMeans(grid, inside, segments, seed).map(unit), pooled };
+}
+
+/** Mean feature of each segment of the positions inside. */
+function segmentMeans(grid: FeatureGrid, inside: Int32Array, segments: number, seed: number): Float32Array[] {
+  const { dimension, height, width, data } = grid;
+  const longer = Math.max(height, width);
+  const features = new Float32Array(inside.length * dimension);
+  const places = new Float32Array(inside.length * 2);
+  inside.forEach((position, i) => {
+    features.set(data.subarray(position * dimension, (position + 1) * dimension), i * dimension);
+    places[2 * i] = (position % width) / longer;
+    places[2 * i + 1] = Math.floor(position / width) / longer;
+  });
+  const { assignment, count } = segmentsWithin(features, dimension, places, { segments, seed });
+  return Array.from({ length: count }, (_, segment) => meanOf(grid, inside.filter((_position, i) => assignment[i] === segment)));
 }
 
 /** Quality 2: four segments inside the foreground, eight where there is no background. */
@@ -125,7 +143,7 @@ function bestPositions(scores: Float32Array): Int32Array {
   return order.slice(0, Math.max(1, Math.ceil(scores.length / 10)));
 }
 
-/** Feature vectors on a grid: data [dimension, height, width]. */
+/** One feature vector per position: data [height · width, dimension]. */
 interface FeatureGrid {
   readonly data: Float32Array;
   readonly dimension: number;
@@ -133,14 +151,14 @@ interface FeatureGrid {
   readonly width: number;
 }
 
-function meanOf({ data, dimension, height, width }: FeatureGrid, positions: Int32Array): Float32Array {
-  const mean = new Float32Array(dimension);
-  for (let d = 0; d < dimension; d++) {
-    let sum = 0;
-    for (const position of positions) sum += data[d * height * width + position]!;
-    mean[d] = sum / positions.length;
+function meanOf({ data, dimension }: FeatureGrid, positions: Iterable<number>): Float32Array {
+  const sum = new Float64Array(dimension);
+  let count = 0;
+  for (const position of positions) {
+    for (let d = 0, at = position * dimension; d < dimension; d++) sum[d]! += data[at + d]!;
+    count++;
   }
-  return mean;
+  return Float32Array.from(sum, value => value / count);
 }
 
 /** x / (|x| + 1e-8), as the method normalises rows (2.4). */

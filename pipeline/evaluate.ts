@@ -6,7 +6,7 @@ import { keys } from '#core/job/keys';
 import type { PlannedImage, PlannedShard } from '#core/job/plan';
 import { pixelKmeansBaseline } from '#core/metrics/baselines';
 import { classIds, finish } from '#core/metrics/finish';
-import { clusterAccuracy, contingency, normalisedMutualInformation } from '#core/metrics/mutual-information';
+import { folderAgreement } from '#core/metrics/folder-agreement';
 import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
@@ -14,7 +14,7 @@ import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { openAttention, runOf, sizeRule } from './backbone.ts';
 import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
-import { classNames, readTruth } from './ground-truth.ts';
+import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
 import { decisionOf, runModel } from './labeller.ts';
@@ -35,7 +35,7 @@ async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tall
   const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))];
   const work = async ({ name, bytes }: { name: string; bytes: Uint8Array }) => {
     const { width, height, ids } = await decodeIndexPng(bytes, (b, limit) => ports.images.inflate(b, limit));
-    const truth = await readTruth(ports, plan, name.slice(0, -'.png'.length), { width, height });
+    const truth = await readTruth(ports, truthRules(plan), maskOf(name.slice(0, -'.png'.length)), { width, height });
     return { prediction: { width, height, data: ids }, truth };
   };
   let done = 0;
@@ -52,12 +52,14 @@ async function metrics(ports: Ports, plan: Plan): Promise<void> {
   for (const shard of plan.shards) tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', shard, 'tally'))));
   const isRun = plan.request.kind === 'run';
   const pixels = isRun ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally'))) : undefined;
+  const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
   const result = finish(tally, {
     matching: 'image',
     classes: plan.classes,
     names: await classNames(ports, plan.request.masks!),
     pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(tally, plan.classes)) : null,
-    ...(isRun && (await folderAgreement(ports, plan))),
+    nmi: agreement?.nmi ?? null,
+    clusterAccuracy: agreement?.clusterAccuracy ?? null,
     threshold: isRun ? await usedThreshold(ports, plan) : null,
     seconds: (ports.clock.now() - started) / 1000,
   });
@@ -67,14 +69,6 @@ async function metrics(ports: Ports, plan: Plan): Promise<void> {
 async function usedThreshold(ports: Ports, plan: Plan): Promise<number | null> {
   const decision = await decisionOf(ports, plan);
   return decision.kind === 'threshold' ? decision.threshold : null;
-}
-
-/** Where images lie in class folders: how well clusters and folders agree. */
-async function folderAgreement(ports: Ports, plan: Plan): Promise<{ nmi: number; clusterAccuracy: number } | undefined> {
-  const rows = await readClusters(ports.store, plan);
-  if (!rows.length || !rows.every(({ image }) => image.includes('/'))) return undefined;
-  const table = contingency(rows.map(({ image, cluster }) => [cluster, image.slice(0, image.indexOf('/'))] as const));
-  return { nmi: normalisedMutualInformation(table), clusterAccuracy: clusterAccuracy(table) };
 }
 
 /** Candidates between the ends of the score's range: as many as the method has. */
@@ -97,7 +91,7 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
     const { image } = read.decoded;
     const { scores, foreground } = await runModel(ports, labeller, image);
     const { map } = pseudoLabel(decision, scores, foreground, image);
-    return { map, score: foregroundScore(decision, foreground!, image), truth: await readTruth(ports, plan, read.name, image) };
+    return { map, score: foregroundScore(decision, foreground!, image), truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image) };
   };
   for await (const one of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);
@@ -106,6 +100,12 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const { threshold, miou, curve } = sweep.best(plan.classes! + (run.background === 'none' ? 0 : 1));
   const document = { threshold, miou, candidates: [low, high], curve: [...curve] };
   await finishPiece(ports, plan, 'evaluate', 'threshold', { json: toJson(document) }, { threshold, miou }, started);
+}
+
+/** How the plan's masks are to be read. @throws Error without masks: no such piece is planned then */
+export function truthRules({ request, classes }: Plan): TruthRules {
+  if (!request.masks) throw new Error('internal: nothing to measure without masks');
+  return { masks: request.masks, classes, ignore: request.ignore, background: request.background };
 }
 
 export async function* allImages(ports: Ports, plan: Plan): AsyncGenerator<PlannedImage> {

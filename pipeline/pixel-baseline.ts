@@ -11,11 +11,12 @@ import { upsampledArgmax } from '#core/labels/upsampled-argmax';
 import { Tally } from '#core/metrics/tally';
 import { Random, seedOf } from '#core/random';
 import { openBackbone, runOf, sizeRule } from './backbone.ts';
-import { allImages } from './evaluate.ts';
-import { readTruth } from './ground-truth.ts';
+import { allImages, truthRules } from './evaluate.ts';
+import { maskOf, readTruth } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
-import { runKmeans, type VectorBlocks } from './kmeans.ts';
+import { runKmeans } from './kmeans.ts';
+import { blocksOf, rowsPerBlock, type VectorSource } from './vector-source.ts';
 import type { Model, Ports, Tensors } from './ports.ts';
 
 /** Enough for centroids that more rows would not move. */
@@ -25,8 +26,8 @@ const mostRows = 40_000;
 export async function pixelBaseline(ports: Ports, plan: Plan): Promise<Tally> {
   const run = runOf(plan);
   const clusters = plan.classes! + (run.background === 'none' ? 0 : 1);
-  const rows = await sampleRows(ports, plan);
-  const { centroids } = await runKmeans(ports.models, rows, { clusters, seed: run.seed, threads: ports.tuning.threads });
+  const rows = await sampleRows(ports, plan, clusters);
+  const { centroids } = await runKmeans(rows, { clusters, metric: 'euclidean', seed: run.seed }, ports);
   return tallyWith(ports, plan, centroids);
 }
 
@@ -51,7 +52,7 @@ async function* overImages<Out>(ports: Ports, plan: Plan, model: Model, use: (na
   for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) if (result) yield result.out;
 }
 
-async function sampleRows(ports: Ports, plan: Plan): Promise<VectorBlocks> {
+async function sampleRows(ports: Ports, plan: Plan, clusters: number): Promise<VectorSource> {
   const perImage = Math.max(1, Math.min(64, Math.floor(mostRows / plan.images)));
   const model = await deepMap(ports, plan, deep => transpose(reshape(deep, [0, 0, -1]), { perm: [0, 2, 1] }));
   const blocks: Float32Array[] = [];
@@ -69,18 +70,18 @@ async function sampleRows(ports: Ports, plan: Plan): Promise<VectorBlocks> {
   };
   for await (const rows of overImages(ports, plan, model, pick)) blocks.push(rows);
   await model.release();
-  return { blocks: joinBlocks(blocks), dimension: channels };
+  const data = joined(blocks);
+  return blocksOf({ data, count: data.length / channels, dimension: channels }, rowsPerBlock(clusters));
 }
 
-/** Few large blocks instead of one per image. */
-function joinBlocks(parts: readonly Float32Array[]): Float32Array[] {
+function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
     at += part.length;
   }
-  return [all];
+  return all;
 }
 
 async function tallyWith(ports: Ports, plan: Plan, { data, count, dimension }: VectorSet): Promise<Tally> {
@@ -97,7 +98,7 @@ async function tallyWith(ports: Ports, plan: Plan, { data, count, dimension }: V
     const best = upsampledArgmax(scores, size.width, size.height);
     // Ids from 1: no cluster is background before it is matched to it.
     for (let i = 0; i < best.length; i++) best[i]!++;
-    return { map: { ...size, data: best }, truth: await readTruth(ports, plan, name, size) };
+    return { map: { ...size, data: best }, truth: await readTruth(ports, truthRules(plan), maskOf(name), size) };
   };
   for await (const { map, truth } of overImages(ports, plan, model, compare)) tally.add({ width: map.width, height: map.height, data: map.data }, truth.map, truth.ignore);
   await model.release();

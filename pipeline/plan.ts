@@ -17,7 +17,8 @@ export async function plan(ports: Ports, job: string): Promise<void> {
   const request = parseRequest(await readJson(ports.store, keys.request(job)));
   const images = await listImages(ports.store, request.images);
   if (!images.length) throw new PermanentError(`no files under ${request.images}; put images there and run again`);
-  const classes = request.masks ? await countClasses(ports, request, images) : undefined;
+  const { masks } = request;
+  const classes = masks ? await countClasses(ports, { ...request, masks }, images) : undefined;
   const clusters = request.kind === 'run' ? (request.clusters ?? classes ?? defaultClusters(images.length)) : 0;
   const fingerprints = await fingerprint(ports, request, images, clusters, classes);
   const shards = cut(images);

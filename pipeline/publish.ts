@@ -69,7 +69,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     created: new Date(ports.clock.now()).toISOString(),
     clusters: plan.clusters,
     decision,
-    inputs: { resize: sizeRule(run), stride: settings.stride },
+    inputs: { resize: sizeRule(run), stride: (settings.fine ?? settings.deep).stride },
     hashes,
     backbone: run.backbone.replace('backbones/', ''),
     method: run.method,
