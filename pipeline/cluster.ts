@@ -122,7 +122,7 @@ async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const number = Number(piece.slice(restartPiece(0).length - 3));
   const options = { clusters: plan.clusters, metric: 'euclidean', seed: seedOf(run.seed, number), iterations: mostIterations } as const;
   const { centroids, objective, iterations, converged } = await runKmeans(vectors, options, ports);
-  const npy = writeNpy({ kind: 'float32', data: centroids.data, shape: [centroids.count, centroids.dimension] });
+  const npy = writeNpy({ kind: 'float32', data: Float32Array.from(centroids.data), shape: [centroids.count, centroids.dimension] });
   await finishPiece(ports, plan, 'cluster', piece, { npy }, { objective, iterations: iterations.length, converged } satisfies RestartSummary, started);
 }
 

@@ -23,6 +23,8 @@ export interface FeatureSpace {
 const headDirections = 64;
 const labelDirections = 128;
 const fineWeight = 0.3;
+/** Of the components, relative to the largest variance: what lies below changes no label. */
+const tolerance = 3e-3;
 
 export async function fitFeatureSpace(ports: Ports, run: SettledRun, backbone: Backbone, images: readonly Sampled[]): Promise<FeatureSpace> {
   const channels = await countChannels(ports, backbone, images[0]!);
@@ -93,12 +95,15 @@ function* batches(images: readonly Sampled[], dimension: number): Generator<Floa
 /** PCA of s ⊙ x: directions V of S C S become the matrix V S and the offset −V S mean on plain unit features. */
 async function projection(ports: Ports, { mean, covariance: c }: Moments, scale: Float64Array, directions: number, seed: number): Promise<Projection> {
   const dimension = scale.length;
-  const scaled = Float32Array.from(c, (value, i) => value * scale[Math.floor(i / dimension)]! * scale[i % dimension]!);
+  const scaled = new Float32Array(c.length);
+  for (let i = 0, at = 0; i < dimension; i++) {
+    for (let j = 0; j < dimension; j++, at++) scaled[at] = c[at]! * scale[i]! * scale[j]!;
+  }
   const rows = input('rows', 'float32', ['n', dimension]);
   const graph = toModel({ name: 'product', inputs: [rows], outputs: { product: matmul(rows, constant(scaled, [dimension, dimension])) } });
   const model = await ports.models.load(graph, { sessions: 1, threadsPerSession: ports.tuning.threads });
   const outputs = Math.min(directions, dimension);
-  const { components } = await principalComponents(dimension, outputs, productOn(model, dimension), { tolerance: 1e-4, seed });
+  const { components } = await principalComponents(dimension, outputs, productOn(model, dimension), { tolerance, seed });
   await model.release();
   const matrix = Float32Array.from(components, (value, i) => value * scale[i % dimension]!);
   return { matrix, offset: offsetOf(components, scale, mean, outputs), outputs };

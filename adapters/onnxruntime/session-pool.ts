@@ -2,16 +2,23 @@
 import type { Model, RunResult, Tensors } from '#pipeline/ports';
 import type { Session } from './session.ts';
 
+const closeAll = async (sessions: readonly Session[]): Promise<void> => {
+  await Promise.all(sessions.map(session => session.close()));
+};
+
 export class SessionPool implements Model {
   readonly #sessions: readonly Session[];
   readonly #free: Session[];
   readonly #waiting: { resolve(session: Session): void; reject(error: Error): void }[] = [];
   readonly #running = new Set<Promise<unknown>>();
+  readonly #letGo: (sessions: readonly Session[]) => Promise<void>;
   #released = false;
 
-  constructor(sessions: readonly Session[]) {
+  /** @param letGo takes the sessions over when the model is released. Default: they are closed */
+  constructor(sessions: readonly Session[], letGo: (sessions: readonly Session[]) => Promise<void> = closeAll) {
     this.#sessions = sessions;
     this.#free = [...sessions];
+    this.#letGo = letGo;
   }
 
   get inputs(): readonly string[] {
@@ -35,9 +42,10 @@ export class SessionPool implements Model {
 
   /** Runs under way are finished, new ones refused. */
   async release(): Promise<void> {
+    if (this.#released) return;
     this.#released = true;
     await Promise.allSettled(this.#running);
-    await Promise.all(this.#sessions.map(session => session.close()));
+    await this.#letGo(this.#sessions);
   }
 
   async #runOnFree(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {

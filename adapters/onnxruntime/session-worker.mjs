@@ -1,6 +1,6 @@
-/** Runs one session in a worker thread, because `session.run` blocks the thread that calls it. Plain JavaScript: Node 20 starts no worker from TypeScript. */
+/** Runs one session at a time in a worker thread, because `session.run` blocks the thread that calls it. Plain JavaScript: Node 20 starts no worker from TypeScript. */
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 
 /**
@@ -9,23 +9,31 @@ import ort from 'onnxruntime-node';
  */
 
 /**
- * Given as workerData.
+ * Opens a session in place of the one before.
  * @typedef {object} Start
+ * @property {'open'} kind
  * @property {Uint8Array} model
  * @property {import('onnxruntime-node').InferenceSession.SessionOptions} options
  */
 
 /**
  * One run. Its feeds' buffers have been moved here; they go back with the answer.
- * @typedef {object} Request
+ * @typedef {object} Run
+ * @property {'run'} kind
  * @property {TensorValues} feeds
  * @property {readonly string[]} wanted
  */
 
 /**
- * The first answer says what the session takes and gives; each later one belongs to one request.
+ * Lets go of the session, so that the thread can serve another model.
+ * @typedef {{ kind: 'close' }} Close
+ */
+
+/**
+ * One answer to each request, in order; the answer to an opening says what the session takes and gives.
  * @typedef {{ kind: 'ready', inputs: readonly string[], outputs: readonly string[] }
  *   | { kind: 'done', outputs: TensorValues, feeds: TensorValues }
+ *   | { kind: 'closed' }
  *   | { kind: 'failed', message: string }} Answer
  */
 
@@ -41,8 +49,12 @@ const answer = (message, moved = []) => parentPort?.postMessage(message, [...new
 /** @type {(error: unknown) => Answer} */
 const failed = error => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
 
-/** @type {(session: import('onnxruntime-node').InferenceSession, request: Request) => Promise<void>} */
-async function run(session, { feeds, wanted }) {
+/** @type {import('onnxruntime-node').InferenceSession | undefined} */
+let session;
+
+/** @type {(request: Run) => Promise<void>} */
+async function run({ feeds, wanted }) {
+  if (!session) throw new Error('no model is open');
   const given = Object.fromEntries(
     Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]),
   );
@@ -57,14 +69,22 @@ async function run(session, { feeds, wanted }) {
   answer({ kind: 'done', outputs, feeds }, [...buffersOf(outputs), ...buffersOf(feeds)]);
 }
 
-ort.env.logLevel = 'fatal';
-const { model, options } = /** @type {Start} */ (workerData);
-try {
-  const session = await ort.InferenceSession.create(model, options);
-  parentPort?.on('message', request => {
-    run(session, request).catch(error => answer(failed(error)));
-  });
+/** @type {(request: Start) => Promise<void>} */
+async function open({ model, options }) {
+  session = await ort.InferenceSession.create(model, options);
   answer({ kind: 'ready', inputs: session.inputNames, outputs: session.outputNames });
-} catch (error) {
-  answer(failed(error));
 }
+
+async function close() {
+  await session?.release();
+  session = undefined;
+  answer({ kind: 'closed' });
+}
+
+/** @type {(request: Start | Run | Close) => Promise<void>} */
+const serve = request => (request.kind === 'open' ? open(request) : request.kind === 'run' ? run(request) : close());
+
+ort.env.logLevel = 'fatal';
+parentPort?.on('message', request => {
+  serve(request).catch(error => answer(failed(error)));
+});

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { RunResult, Tensors, TensorValue } from '#pipeline/ports';
-import type { Answer, Request, Start } from './session-worker.mjs';
+import type { Answer, Close, Run, Start } from './session-worker.mjs';
 
 /** Beside this file in the source, beside the bundle in dist. */
 const workerUrl = new URL('./session-worker.mjs', import.meta.url);
@@ -41,8 +41,8 @@ export class Session {
   inputs: readonly string[] = [];
   outputs: readonly string[] = [];
 
-  private constructor(script: URL, start: Start, moved: ArrayBuffer[]) {
-    this.#worker = new Worker(script, { workerData: start, transferList: moved });
+  private constructor(script: URL) {
+    this.#worker = new Worker(script);
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     this.#worker.on('error', error => this.#end(new Error(`the session broke down: ${oneLine(error.message)}`)));
     this.#worker.on('messageerror', error =>
@@ -61,16 +61,28 @@ export class Session {
     options: InferenceSession.SessionOptions,
     script: URL = workerUrl,
   ): Promise<Session> {
-    const copy = model.slice();
-    const session = new Session(script, { model: copy, options }, [copy.buffer]);
+    const session = new Session(script);
     try {
-      const ready = await session.#answer(() => {});
-      if (ready.kind === 'ready') Object.assign(session, { inputs: ready.inputs, outputs: ready.outputs });
+      await session.reopen(model, options);
       return session;
     } catch (error) {
       await session.close();
       throw error;
     }
+  }
+
+  /** Serves another model in the same thread, which costs far less than a new one. @throws Error with what the runtime says if it refuses the model */
+  async reopen(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<void> {
+    const copy = model.slice();
+    const start: Start = { kind: 'open', model: copy, options };
+    const ready = await this.#answer(() => this.#worker.postMessage(start, [copy.buffer]));
+    if (ready.kind === 'ready') Object.assign(this, { inputs: ready.inputs, outputs: ready.outputs });
+  }
+
+  /** Lets go of the model; the thread waits for the next. */
+  async vacate(): Promise<void> {
+    const close: Close = { kind: 'close' };
+    await this.#answer(() => this.#worker.postMessage(close));
   }
 
   get ended(): Error | undefined {
@@ -80,7 +92,7 @@ export class Session {
   /** Moves the feeds to the worker and back. */
   async run(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {
     const moved = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, movable(name, tensor)]));
-    const request: Request = { feeds: moved, wanted };
+    const request: Run = { kind: 'run', feeds: moved, wanted };
     const buffers = new Set(Object.values(moved).map(({ data }) => data.buffer as ArrayBuffer));
     const done = await this.#answer(() => this.#worker.postMessage(request, [...buffers]));
     if (done.kind !== 'done') throw new Error('the session answered out of turn');
