@@ -14,8 +14,6 @@ const bytesOf = (ids: Uint16Array) => Uint8Array.from(ids);
 
 describe('scene', () => {
   it('is the same bytes for the same number, on every machine', () => {
-    const again = scene(7);
-    expect(scene(7)).toEqual(again);
     const digests = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(seed => {
       const { image, classes } = scene(seed, { width: 160, height: 120 });
       return sha256(image.data).slice(0, 16) + sha256(bytesOf(classes.data)).slice(0, 16);
