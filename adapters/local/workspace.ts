@@ -63,14 +63,16 @@ export class Workspace {
     return path;
   }
 
-  /** Removes what killed processes left half written. Files of living processes stay. */
+  /** Removes what killed processes left half written, if it may. Files of living processes stay. */
   async clean(): Promise<void> {
-    const names = await readdir(this.#temp).catch(failure => {
-      if (errorCode(failure) === 'ENOENT') return [];
-      throw failure;
-    });
-    for (const name of names) {
-      if (await isLeftover(`${this.#temp}/${name}`, name)) await unlinkIfThere(`${this.#temp}/${name}`);
+    try {
+      for (const name of await readdir(this.#temp)) {
+        const path = `${this.#temp}/${name}`;
+        if (await isLeftover(path, name)) await unlinkIfThere(path);
+      }
+    } catch (failure) {
+      // Nothing there yet, or a folder that is only to be read.
+      if (!['ENOENT', 'ENOTDIR', 'EROFS', 'EACCES', 'EPERM'].includes(errorCode(failure))) throw failure;
     }
   }
 }

@@ -19,6 +19,9 @@ const inflateAsync = promisify<Uint8Array, { maxOutputLength: number }, Uint8Arr
 /** Only against files made to keep a decoder busy for ever: far longer than any photo takes. */
 const decodeSeconds = 300;
 
+/** Of Node's thread pool, unless UV_THREADPOOL_SIZE says otherwise. */
+const poolThreads = 4;
+
 /** Raw pixels with 3 or 4 channels. */
 interface Pixels extends Size {
   readonly data: Uint8Array;
@@ -33,8 +36,8 @@ interface Pixels extends Size {
 export class SharpCodec implements ImageCodec {
   readonly #turnstile: Turnstile;
 
-  /** @param atOnce pictures decoded at the same time; the rest waits outside the thread pool, which file reading needs too */
-  constructor(atOnce: number = Math.min(availableParallelism(), 3)) {
+  /** @param atOnce pictures worked on at the same time; the others wait outside Node's thread pool, which reading files needs too */
+  constructor(atOnce: number = Math.min(availableParallelism(), poolThreads - 1)) {
     this.#turnstile = new Turnstile(atOnce);
   }
 

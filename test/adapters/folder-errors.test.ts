@@ -1,8 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FolderLock } from '#adapters/local/folder-lock';
 import { FolderStore } from '#adapters/local/folder-store';
+import { ownIdentity } from '#adapters/local/process-identity';
 import { PermanentError } from '#core/errors';
 import { keysUnder } from '../contracts/object-store.ts';
 import { scratchFolder } from '../contracts/scratch-folder.ts';
@@ -27,10 +39,10 @@ function tryMount(folder: string, options: string): string {
 }
 
 const mountMissing = (() => {
-  const place = '/tmp/selflabel-mount-probe';
-  mkdirSync(place, { recursive: true });
+  const place = mkdtempSync(join(tmpdir(), 'selflabel-probe-'));
   const reason = tryMount(place, 'size=64k');
   if (!reason) execFileSync('umount', [place]);
+  rmdirSync(place);
   return reason;
 })();
 
@@ -155,6 +167,8 @@ describe.skipIf(mountMissing)(`FolderStore on a small disk${mountMissing}`, () =
   it('says that the disk is read-only, and reads on', async () => {
     const folder = disk('size=256k');
     writeFileSync(`${folder}/there`, 'x');
+    await FolderLock.acquire(folder).then(lock => lock.release());
+    writeFileSync(`${folder}/.selflabel/temp/${ownIdentity.machine}..1.1.x`, 'half writ');
     execFileSync('mount', ['-o', 'remount,ro', folder]);
     const store = await FolderStore.open(folder);
     const expected = `${folder} lies on a read-only disk; choose another folder to write to`;
