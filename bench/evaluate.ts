@@ -47,49 +47,63 @@ function time(what: string, divisor: number, work: () => unknown): void {
 }
 
 const anyClass = () => 1 + random.integer(classes);
-const truths = Array.from({ length: images }, () =>
-  blobs([anyClass(), anyClass(), 1000].slice(0, 1 + random.integer(3))),
-);
-const predictions = Array.from({ length: images }, () => blobs(Array.from({ length: 6 }, anyClass)));
-const noisy = predictions.map(map => ({ ...map, data: map.data.map(id => (random.integer(20) ? id : anyClass())) }));
-const scores = predictions.map(map => Float32Array.from(map.data, id => (id ? 0.5 : 0.3) + 0.3 * random.uniform()));
 
-function tallyOf(maps: readonly LabelMap[]): Tally {
-  const tally = new Tally('auto');
-  for (const [i, truth] of truths.entries()) tally.add(maps[i]!, truth, [1000]);
-  return tally;
+/** Prints one line per measurement. */
+export function evaluate(): void {
+  perImage();
+  perSet();
+  assignments();
 }
 
-time('boundary map, per image', images, () => truths.map(truth => boundaryMap(truth)));
-time('tally, per image', images, () => tallyOf(predictions));
-time('tally, prediction with 5 % noise of 919 ids, per image', images, () => tallyOf(noisy));
-time('threshold sweep, 81 candidates, per image', images, () => {
-  const sweep = new ThresholdSweep();
-  for (const [i, truth] of truths.entries()) sweep.add(predictions[i]!, scores[i]!, truth, [1000]);
-});
+function perImage(): void {
+  const truths = Array.from({ length: images }, () =>
+    blobs([anyClass(), anyClass(), 1000].slice(0, 1 + random.integer(3))),
+  );
+  const predictions = Array.from({ length: images }, () => blobs(Array.from({ length: 6 }, anyClass)));
+  const noisy = predictions.map(map => ({ ...map, data: map.data.map(id => (random.integer(20) ? id : anyClass())) }));
+  const scores = predictions.map(map => Float32Array.from(map.data, id => (id ? 0.5 : 0.3) + 0.3 * random.uniform()));
 
-// A whole validation set's worth of co-occurrence: 12,419 images with one or two classes and a few clusters each.
-const large = new Tally('auto');
-for (let i = 0; i < 12_419; i++) {
-  const ids = [anyClass(), anyClass(), anyClass(), anyClass()];
-  const main = ids[random.integer(4)]!;
-  const data = new Uint16Array(64).map(() => (random.integer(2) ? 0 : ids[random.integer(4)]!));
-  large.add({ width: 8, height: 8, data }, { width: 8, height: 8, data: data.map(id => (id ? main : 0)) }, [1000]);
+  function tallyOf(maps: readonly LabelMap[]): Tally {
+    const tally = new Tally('auto');
+    for (const [i, truth] of truths.entries()) tally.add(maps[i]!, truth, [1000]);
+    return tally;
+  }
+
+  time('boundary map, per image', images, () => truths.map(truth => boundaryMap(truth)));
+  time('tally, per image', images, () => tallyOf(predictions));
+  time('tally, prediction with 5 % noise of 919 ids, per image', images, () => tallyOf(noisy));
+  time('threshold sweep, 81 candidates, per image', images, () => {
+    const sweep = new ThresholdSweep();
+    for (const [i, truth] of truths.entries()) sweep.add(predictions[i]!, scores[i]!, truth, [1000]);
+  });
 }
-time('finish, 12,419 images, image matching', 1, () => finish(large, { matching: 'image', classes }));
-time('tally to bytes and back', 1, () => tallyFromBytes(tallyToBytes(large)));
-console.log(`${'bytes of that tally'.padEnd(56)} ${tallyToBytes(large).length}`);
 
-for (const [rows, columns] of [
-  [919, 919],
-  [2000, 919],
-  [5000, 919],
-] as const) {
-  for (const [name, weight] of [
-    ['few co-occurrences', () => (random.integer(50) ? 0 : random.integer(15))],
-    ['dense random weights', () => random.integer(1e6)],
+/** A whole validation set's worth of co-occurrence: 12,419 images with one or two classes and a few clusters each. */
+function perSet(): void {
+  const large = new Tally('auto');
+  for (let i = 0; i < 12_419; i++) {
+    const ids = [anyClass(), anyClass(), anyClass(), anyClass()];
+    const main = ids[random.integer(4)]!;
+    const data = new Uint16Array(64).map(() => (random.integer(2) ? 0 : ids[random.integer(4)]!));
+    large.add({ width: 8, height: 8, data }, { width: 8, height: 8, data: data.map(id => (id ? main : 0)) }, [1000]);
+  }
+  time('finish, 12,419 images, image matching', 1, () => finish(large, { matching: 'image', classes }));
+  time('tally to bytes and back', 1, () => tallyFromBytes(tallyToBytes(large)));
+  console.log(`${'bytes of that tally'.padEnd(56)} ${tallyToBytes(large).length}`);
+}
+
+function assignments(): void {
+  for (const [rows, columns] of [
+    [919, 919],
+    [2000, 919],
+    [5000, 919],
   ] as const) {
-    const weights = new Float64Array(rows * columns).map(weight);
-    time(`hungarian ${rows}×${columns}, ${name}`, 1, () => hungarian(weights, rows, columns));
+    for (const [name, weight] of [
+      ['few co-occurrences', () => (random.integer(50) ? 0 : random.integer(15))],
+      ['dense random weights', () => random.integer(1e6)],
+    ] as const) {
+      const weights = new Float64Array(rows * columns).map(weight);
+      time(`hungarian ${rows}×${columns}, ${name}`, 1, () => hungarian(weights, rows, columns));
+    }
   }
 }

@@ -25,7 +25,7 @@ async function selflabel(files: Parameters<typeof folderWith>[0], ...args: strin
     images: { inflate },
     clock: { now: () => 0 },
     log: { progress: () => undefined, note: () => undefined },
-    openFolder: async root => openFolder(root),
+    openFolder,
   }));
   await program.parseAsync(
     args.map(arg => arg.replace('…', folder)),

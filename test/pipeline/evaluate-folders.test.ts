@@ -21,10 +21,11 @@ afterAll(() => {
 async function evaluate(files: Parameters<typeof folderWith>[0], more: Partial<EvaluationRequest> = {}) {
   const folder = folderWith(files);
   folders.push(folder);
-  return evaluateIn(openFolder(folder), more);
+  return evaluateIn(folder, more);
 }
 
-async function evaluateIn(store: ReturnType<typeof openFolder>, more: Partial<EvaluationRequest>) {
+async function evaluateIn(folder: string, more: Partial<EvaluationRequest>) {
+  const store = await openFolder(folder);
   const notes: string[] = [];
   const metrics = await evaluateFolders(
     {
@@ -196,7 +197,7 @@ describe.skipIf(dataMissing)(`real masks${dataMissing}`, () => {
   ])(
     '%s: a perfect prediction is perfect, the baselines are as measured elsewhere',
     async (set, count, classes, all, ellipse) => {
-      const { metrics, notes } = await evaluateIn(openFolder(`${dataFolder}/segmentation/${set}`), {
+      const { metrics, notes } = await evaluateIn(`${dataFolder}/segmentation/${set}`, {
         predictions: 'masks/',
         masks: 'masks/',
         matching: 'none',
