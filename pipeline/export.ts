@@ -1,8 +1,9 @@
 /** Exports: the label maps of a finished run, under the names people gave, in the formats of other tools. */
 import { PermanentError } from '#core/errors';
-import type { LabelledImage } from '#core/formats/exporter';
+import type { ExportFile, LabelledImage } from '#core/formats/exporter';
 import { type ExportFormat, exporters, exportFormats } from '#core/formats/exporters';
 import { applyClasses, type ClassMap, classLookup, keptClasses } from '#core/labels/class-map';
+import { mapInOrder } from './in-flight.ts';
 import { listFolderImages, readClasses, readConfidences, readLabelMaps, readModelName } from './labelled-folder.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { PrefixStore } from './prefix-store.ts';
@@ -15,6 +16,9 @@ export interface ExportSummary {
   readonly files: number;
   readonly bytes: number;
 }
+
+/** Files being written at once: a disk or bucket answers slower than it takes. */
+const putsAtOnce = 16;
 
 type ExportPorts = Pick<Ports, 'images' | 'log'>;
 
@@ -33,6 +37,14 @@ async function* labelledImages(ports: ExportPorts, source: ObjectStore, classes:
     yield labelled;
     ports.log.progress(`export ${format}`, '', ++done, images.length);
   }
+}
+
+/** Writes a file unless it is there already, as most are when a name was changed. @returns its size */
+async function putChanged(target: ObjectStore, { key, bytes }: ExportFile): Promise<number> {
+  const present = await target.get(key);
+  const same = present?.length === bytes.length && present.every((byte, i) => byte === bytes[i]);
+  if (!same) await target.put(key, bytes);
+  return bytes.length;
 }
 
 /**
@@ -62,10 +74,10 @@ export async function exportLabels(
       yield image;
     }
   };
-  for await (const file of exporters[format](counted(), context)) {
-    await target.put(file.key, file.bytes);
+  const put = (file: ExportFile) => putChanged(target, file);
+  for await (const size of mapInOrder(exporters[format](counted(), context), putsAtOnce, put)) {
     files++;
-    bytes += file.bytes.length;
+    bytes += size;
   }
   return { format, images, classes: classes.length, files, bytes };
 }

@@ -45,7 +45,7 @@ function writeRun(bits: BitWriter, value: number, length: number): void {
 
 /**
  * Encodes a mask.
- * @param runs pixels outside and inside in turn, beginning outside, row by row over the whole picture (`rowRuns`)
+ * @param runs pixels outside and inside in turn, beginning outside, row by row over the whole picture (`pictureRuns`)
  */
 export function encodeBrush(runs: readonly number[]): number[] {
   const bits = new BitWriter();

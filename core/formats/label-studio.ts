@@ -17,7 +17,6 @@
  */
 import { classColours } from '../labels/class-colours.ts';
 import { hexOfColour } from '../labels/palette.ts';
-import { presentIds } from '../labels/present-ids.ts';
 import { encodeBrush } from './brush-rle.ts';
 import {
   classNames,
@@ -27,7 +26,7 @@ import {
   type LabelledImage,
   textFile,
 } from './exporter.ts';
-import { rowRuns } from './rle.ts';
+import { pictureRuns } from './rle.ts';
 import { TextParts } from './text-parts.ts';
 import { xmlTag } from './xml-text.ts';
 
@@ -48,7 +47,7 @@ function labelingConfig({ classes }: ExportContext): string {
 
 function resultsOf({ map }: LabelledImage, task: number, names: ReadonlyMap<number, string>): object[] {
   const { width, height } = map;
-  return presentIds(map).map(id => ({
+  return [...pictureRuns(map)].map(([id, runs]) => ({
     id: `${task}-${id}`,
     type: 'brushlabels',
     from_name: 'label',
@@ -58,7 +57,7 @@ function resultsOf({ map }: LabelledImage, task: number, names: ReadonlyMap<numb
     image_rotation: 0,
     value: {
       format: 'rle',
-      rle: encodeBrush(rowRuns(map, id, { left: 0, top: 0, width, height })),
+      rle: encodeBrush(runs),
       brushlabels: [names.get(id)!],
     },
   }));

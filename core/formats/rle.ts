@@ -125,6 +125,24 @@ export function decompressCounts(text: string): number[] {
   return counts;
 }
 
+/** Runs of every id but 0 over the whole picture, row by row, starting with a run outside the mask; in order of ids. */
+export function pictureRuns({ data }: LabelMap): Map<number, number[]> {
+  const runs = new Map<number, { lengths: number[]; end: number }>();
+  for (let i = 0; i < data.length; ) {
+    const [id, from] = [data[i]!, i];
+    while (i < data.length && data[i] === id) i++;
+    if (id === 0) continue;
+    const open = runs.get(id) ?? { lengths: [], end: 0 };
+    runs.set(id, open);
+    open.lengths.push(from - open.end, i - from);
+    open.end = i;
+  }
+  const closed = [...runs].map(([id, { lengths, end }]): [number, number[]] => {
+    return [id, end < data.length ? [...lengths, data.length - end] : lengths];
+  });
+  return new Map(closed.sort(([a], [b]) => a - b));
+}
+
 /** Runs of one id within a box, row by row, starting with a run outside the mask (CVAT). */
 export function rowRuns({ width, data }: LabelMap, id: number, box: Box): number[] {
   const runs = [0];

@@ -6,6 +6,9 @@ import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FolderStore } from '#adapters/local/folder-store';
 import { PermanentError, UsageError } from '#core/errors';
+import { defaultClasses } from '#core/labels/class-map';
+import { LabelCounter } from '#core/labels/label-counts';
+import { classTable } from '../../cli/class-table.ts';
 import { registerClasses } from '../../cli/classes.ts';
 import { registerExport } from '../../cli/export.ts';
 import type { OpenFolder } from '../../cli/open-folder.ts';
@@ -159,6 +162,10 @@ describe('export', () => {
 });
 
 describe('text tables', () => {
+  it('show colours where the terminal can', () => {
+    const table = classTable(defaultClasses(1), new LabelCounter().counts(), true);
+    expect(table).toContain('\u001b[48;2;230;25;75m    \u001b[0m');
+  });
   it('count columns as terminals do', () => {
     expect(textWidth('猫 cat')).toBe(6);
     expect(textWidth('\u001b[48;2;1;2;3m  \u001b[0m')).toBe(2);

@@ -117,6 +117,20 @@ describe('export', () => {
       expect(await contents(store, 'export/')).toEqual(before.exports);
     });
 
+    it('keep the very files that an edit does not change', async () => {
+      await exportLabels(ports, store, 'png', new PrefixStore(store, exportPrefix('png')));
+      const etags = async () => {
+        const found = new Map<string, string>();
+        for await (const { key, etag } of store.list('export/')) found.set(key, etag);
+        return found;
+      };
+      const before = await etags();
+      await editClasses(store, 'edit', map => renameClass(map, '1', 'Hund'));
+      await rewriteExports(ports, store);
+      const changed = [...(await etags())].filter(([key, etag]) => before.get(key) !== etag);
+      expect(changed.map(([key]) => key)).toEqual(['export/png/categories.txt']);
+    });
+
     it('are left alone where there are none', async () => {
       await exportLabels(ports, store, 'cvat', new PrefixStore(store, exportPrefix('cvat')));
       expect((await rewriteExports(ports, store)).map(({ format }) => format)).toEqual(['cvat']);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classRuns, compressCounts, decompressCounts, maskOfCounts, rowRuns } from '#core/formats/rle';
+import { classRuns, compressCounts, decompressCounts, maskOfCounts, pictureRuns, rowRuns } from '#core/formats/rle';
 import type { LabelMap } from '#core/labels/label-map';
 import { drawnMap, idsIn, labelMaps, maskOf } from './label-maps.ts';
 
@@ -75,6 +75,21 @@ describe('COCO', () => {
   it('refuses runs that do not fit', () => {
     expect(() => maskOfCounts([1, 2], 2, 2)).toThrow(/3 pixels of a 2×2/);
     expect(() => decompressCounts('P')).toThrow(/within a number/);
+  });
+});
+
+describe('over the whole picture, row by row', () => {
+  it('are the runs of each mask', () => {
+    fc.assert(
+      fc.property(labelMaps({ side: 12, ids: [1, 4, 300] }), map => {
+        const runs = pictureRuns(map);
+        expect([...runs.keys()]).toEqual(idsIn(map));
+        for (const [id, lengths] of runs) {
+          expect(lengths.flatMap((length, i) => new Array<number>(length).fill(i % 2))).toEqual([...maskOf(map, id)]);
+          expect(lengths.slice(1).every(length => length > 0)).toBe(true);
+        }
+      }),
+    );
   });
 });
 
