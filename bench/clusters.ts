@@ -13,6 +13,8 @@ export async function clusters(): Promise<void> {
       figures.push(evaluateClusters(`${out}/clusters.csv`));
     }
     const nmi = figures.map(f => f.nmi);
-    console.log(`| ${unit} | ${nmi.map(three).join(', ')} | ${three(median(nmi))} | ${three(median(figures.map(f => f.accuracy)))} |`);
+    console.log(
+      `| ${unit} | ${nmi.map(three).join(', ')} | ${three(median(nmi))} | ${three(median(figures.map(f => f.accuracy)))} |`,
+    );
   }
 }

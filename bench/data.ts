@@ -1,8 +1,8 @@
 /** Where the real networks and photos lie, and how a measurement runs the program on them. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { RunSummary } from '../cli/run-summary.ts';
 import { type RunOptions, run } from '../cli/run.ts';
+import type { RunSummary } from '../cli/run-summary.ts';
 
 export const dataFolder = resolve(process.env.SELFLABEL_DATA ?? '../shared/data');
 
@@ -28,6 +28,8 @@ const defaults: Omit<RunOptions, 'out'> = {
 export const runOn = (images: string, out: string, options: Partial<RunOptions> = {}): Promise<RunSummary> =>
   run(images, { ...defaults, out, ...options });
 
-export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
 
-export const three = (value: number | null | undefined): string => (value === null || value === undefined ? '–' : value.toFixed(3));
+export const three = (value: number | null | undefined): string =>
+  value === null || value === undefined ? '–' : value.toFixed(3);

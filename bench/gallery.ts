@@ -18,14 +18,24 @@ export async function drawGallery(set: string, out: string): Promise<void> {
   const tiles: OverlayOptions[] = [];
   for (const [i, name] of picked.entries()) {
     const stem = name.replace(/\.[^.]+$/, '');
-    const parts = [await photo(`${folder}/images/${name}`), await coloured(`${folder}/masks/${stem}.png`), await coloured(`${out}/labels/${stem}.png`)];
+    const parts = [
+      await photo(`${folder}/images/${name}`),
+      await coloured(`${folder}/masks/${stem}.png`),
+      await coloured(`${out}/labels/${stem}.png`),
+    ];
     for (const [column, input] of parts.entries()) {
       tiles.push({ input, left: ((i % perRow) * 3 + column) * cell.width, top: Math.floor(i / perRow) * cell.height });
     }
   }
   const size = { width: perRow * 3 * cell.width, height: Math.ceil(picked.length / perRow) * cell.height };
   mkdirSync('.bench', { recursive: true });
-  writeFileSync(`${out}-gallery.png`, await sharp({ create: { ...size, channels: 3, background: '#222' } }).composite(tiles).png().toBuffer());
+  writeFileSync(
+    `${out}-gallery.png`,
+    await sharp({ create: { ...size, channels: 3, background: '#222' } })
+      .composite(tiles)
+      .png()
+      .toBuffer(),
+  );
 }
 
 const fit = { ...cell, fit: 'contain', background: '#222' } as const;
@@ -38,5 +48,8 @@ async function coloured(file: string): Promise<Buffer> {
   ids.forEach((id, i) => {
     rgb.set(id === 255 ? [255, 255, 255] : colourOf(id), i * 3);
   });
-  return sharp(rgb, { raw: { width, height, channels: 3 } }).resize({ ...fit, kernel: 'nearest' }).png().toBuffer();
+  return sharp(rgb, { raw: { width, height, channels: 3 } })
+    .resize({ ...fit, kernel: 'nearest' })
+    .png()
+    .toBuffer();
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { sceneCategories } from '#core/scenes/categories';
-import { describeRun, run } from './run.ts';
 import { integer } from './options.ts';
+import { describeRun, run } from './run.ts';
 import { writeSceneFolder } from './scene-folder.ts';
 
 /** Enough for eight or more categories to show themselves, few enough for a minute. */
@@ -20,7 +20,9 @@ export function registerDemo(program: Command): void {
     .option('--debug', 'show stack traces')
     .action(async (options: { out: string; threads?: number }) => {
       const scenes = join(options.out, 'scenes');
-      process.stderr.write(`drawing ${sceneCount} scenes with ${sceneCategories.length} kinds of objects into ${scenes}\n`);
+      process.stderr.write(
+        `drawing ${sceneCount} scenes with ${sceneCategories.length} kinds of objects into ${scenes}\n`,
+      );
       if (!existsSync(join(scenes, 'categories.txt'))) await writeSceneFolder(new SharpCodec(), scenes, sceneCount, 1);
       const summary = await run(join(scenes, 'images'), {
         out: join(options.out, 'result'),
@@ -37,6 +39,8 @@ export function registerDemo(program: Command): void {
         ...(options.threads && { threads: options.threads }),
       });
       process.stdout.write(describeRun(summary));
-      process.stdout.write('the masks were used to measure, never to train; the filter bank knows colours and textures only: bring a network for real photos (--backbone)\n');
+      process.stdout.write(
+        'the masks were used to measure, never to train; the filter bank knows colours and textures only: bring a network for real photos (--backbone)\n',
+      );
     });
 }

@@ -26,7 +26,10 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
   }
   const plan = await readJson<Plan>(ports.store, keys.plan(job));
   const state = await readState(ports.store, job);
-  if (state?.state.stage !== 'done') throw new PermanentError(`the job stopped at ${state?.state.stage ?? 'its start'}: ${state?.state.error ?? 'run the same command again'}`);
+  if (state?.state.stage !== 'done')
+    throw new PermanentError(
+      `the job stopped at ${state?.state.stage ?? 'its start'}: ${state?.state.error ?? 'run the same command again'}`,
+    );
   await collect(ports, ports.store, plan);
   return plan;
 }

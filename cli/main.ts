@@ -41,7 +41,8 @@ function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`selflabel: ${message}\n`);
   if (process.argv.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  else if (!(error instanceof PermanentError || error instanceof UsageError)) process.stderr.write('(--debug shows where)\n');
+  else if (!(error instanceof PermanentError || error instanceof UsageError))
+    process.stderr.write('(--debug shows where)\n');
   return error instanceof UsageError ? 2 : 1;
 }
 

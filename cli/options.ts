@@ -5,7 +5,8 @@ export const integer =
   (low: number, high: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < low || value > high) throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
+    if (!Number.isInteger(value) || value < low || value > high)
+      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
     return value;
   };
 
@@ -19,8 +20,12 @@ export const oneOf =
 export function thresholdOption(text: string): 'from-scores' | 'from-masks' | number {
   if (text === 'from-scores' || text === 'from-masks') return text;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected from-scores, from-masks or a number');
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new InvalidArgumentError('expected from-scores, from-masks or a number');
   return value;
 }
 
-export const listOfIntegers = (text: string, before: number[] = []): number[] => [...before, ...text.split(',').map(part => integer(0, 65_535)(part.trim()))];
+export const listOfIntegers = (text: string, before: number[] = []): number[] => [
+  ...before,
+  ...text.split(',').map(part => integer(0, 65_535)(part.trim())),
+];

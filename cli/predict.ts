@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { keys } from '#core/job/keys';
-import { parseRequest } from '#core/job/request';
 import type { Receipt } from '#core/job/receipt';
+import { parseRequest } from '#core/job/request';
 import { readJson } from '#pipeline/documents';
 import { runLocally } from './local-runner.ts';
 import { integer, oneOf } from './options.ts';
@@ -34,18 +34,34 @@ export function registerPredict(program: Command): void {
     .action(async (images: string, options: PredictOptions) => {
       const { counts, seconds } = await predict(images, options);
       const summary = { out: options.out, images: counts, seconds: { total: seconds } };
-      process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; label maps in ${join(options.out, 'labels')}\n`);
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify(summary)}\n`
+          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; label maps in ${join(options.out, 'labels')}\n`,
+      );
     });
 }
 
-export async function predict(images: string, options: PredictOptions): Promise<{ counts: Receipt['counts']; seconds: number }> {
+export async function predict(
+  images: string,
+  options: PredictOptions,
+): Promise<{ counts: Receipt['counts']; seconds: number }> {
   const started = Date.now();
-  const workplace = await openWorkplace(options.out, [{ prefix: keys.images('local'), folder: images, what: 'images' }], options);
+  const workplace = await openWorkplace(
+    options.out,
+    [{ prefix: keys.images('local'), folder: images, what: 'images' }],
+    options,
+  );
   try {
     for (const file of ['model.onnx', 'card.json']) {
       await workplace.putIfChanged(modelPrefix + file, workplace.readUserFile(join(options.model, file), 'model'));
     }
-    const request = parseRequest({ kind: 'predict', images: keys.images('local'), model: modelPrefix, labelFormat: options.labelFormat });
+    const request = parseRequest({
+      kind: 'predict',
+      images: keys.images('local'),
+      model: modelPrefix,
+      labelFormat: options.labelFormat,
+    });
     await runLocally(workplace.ports, 'predict', request);
     const { counts } = await readJson<Receipt>(workplace.ports.store, 'receipt.json');
     return { counts, seconds: (Date.now() - started) / 1000 };

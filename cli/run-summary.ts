@@ -5,8 +5,8 @@ import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
 import { readJson } from '#pipeline/documents';
-import type { Ports } from '#pipeline/ports';
 import { decisionOf } from '#pipeline/labeller';
+import type { Ports } from '#pipeline/ports';
 import { timingOf } from '#pipeline/settle-receipt';
 
 export interface RunSummary {

@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { keys } from '#core/job/keys';
-import { parseRequest } from '#core/job/request';
 import { settingsEntry } from '#core/backbone/settings';
 import { PermanentError, UsageError } from '#core/errors';
-import { openWorkplace, type Workplace } from './workplace.ts';
-import { summarise, type RunSummary } from './run-summary.ts';
+import { keys } from '#core/job/keys';
+import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
-import { oneOf, integer, listOfIntegers, thresholdOption } from './options.ts';
+import { integer, listOfIntegers, oneOf, thresholdOption } from './options.ts';
+import { type RunSummary, summarise } from './run-summary.ts';
+import { openWorkplace, type Workplace } from './workplace.ts';
 
 /** Options as commander gives them. */
 export interface RunOptions {
@@ -47,15 +47,33 @@ export function registerRun(program: Command): void {
     .option('--backbone <file>', 'ONNX network, or "filter-bank" for the small built-in one', 'filter-bank')
     .option('--clusters <k>', 'how many classes to find (default: a tenth of the images, 2 to 50)', integer(2, 60_000))
     .option('--restarts <n>', 'k-means runs, the best is kept', integer(1, 1000), 10)
-    .option('--threshold <t>', 'foreground threshold: from-scores, from-masks or a number', thresholdOption, 'from-scores')
+    .option(
+      '--threshold <t>',
+      'foreground threshold: from-scores, from-masks or a number',
+      thresholdOption,
+      'from-scores',
+    )
     .option('--masks <dir>', 'ground-truth masks, to measure the result (never to train)')
     .option('--classes <n>', 'number of classes in the masks', integer(1, 65_000))
-    .option('--ignore <ids...>', 'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)', listOfIntegers)
+    .option(
+      '--ignore <ids...>',
+      'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)',
+      listOfIntegers,
+    )
     .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
     .option('--attention <kind>', 'what tells object from background: self-trained, norm, border, or an attention.onnx')
-    .option('--unit <unit>', 'what is clustered: segments, pixels, object or image', oneOf('segments', 'pixels', 'object', 'image'))
+    .option(
+      '--unit <unit>',
+      'what is clustered: segments, pixels, object or image',
+      oneOf('segments', 'pixels', 'object', 'image'),
+    )
     .option('--refine <how>', 'guided or none', oneOf('guided', 'none'))
-    .option('--background <how>', 'auto, or none where every pixel belongs to a class (street scenes)', oneOf('auto', 'none'), 'auto')
+    .option(
+      '--background <how>',
+      'auto, or none where every pixel belongs to a class (street scenes)',
+      oneOf('auto', 'none'),
+      'auto',
+    )
     .option('--scales <n>', '2 adds the doubled image: a little better, five times slower', integer(1, 2), 1)
     .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
@@ -82,7 +100,9 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
       ...(options.masks && { masks: keys.masks('local') }),
       ...shapingOptions(options),
       backbone: await install(workplace, options.backbone, 'filter-bank'),
-      ...(options.attention && { attention: await install(workplace, options.attention, 'self-trained', 'pass', 'norm', 'border') }),
+      ...(options.attention && {
+        attention: await install(workplace, options.attention, 'self-trained', 'pass', 'norm', 'border'),
+      }),
     });
     const plan = await runLocally(workplace.ports, localJob, request);
     return await summarise(workplace.ports, plan, options.out, (Date.now() - started) / 1000);
@@ -91,8 +111,36 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
   }
 }
 
-function shapingOptions({ clusters, restarts, threshold, classes, ignore, method, unit, refine, background, scales, seed, labelFormat, name }: RunOptions) {
-  return { clusters, restarts, threshold, classes, ignore, method, unit, refine, background, scales, seed, labelFormat, name };
+function shapingOptions({
+  clusters,
+  restarts,
+  threshold,
+  classes,
+  ignore,
+  method,
+  unit,
+  refine,
+  background,
+  scales,
+  seed,
+  labelFormat,
+  name,
+}: RunOptions) {
+  return {
+    clusters,
+    restarts,
+    threshold,
+    classes,
+    ignore,
+    method,
+    unit,
+    refine,
+    background,
+    scales,
+    seed,
+    labelFormat,
+    name,
+  };
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */
@@ -106,7 +154,8 @@ async function installCategories(workplace: Workplace, masks: string): Promise<v
 /** Copies a network and its settings into the store; what has a built-in name stays as it is. */
 async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
   if (builtIn.includes(file)) return file;
-  if (extname(file) !== '.onnx') throw new UsageError(`"${file}" is neither an .onnx file nor one of: ${builtIn.join(', ')}`);
+  if (extname(file) !== '.onnx')
+    throw new UsageError(`"${file}" is neither an .onnx file nor one of: ${builtIn.join(', ')}`);
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));
   const settings = settingsBeside(file);

@@ -17,7 +17,10 @@ export async function writeSceneFolder(images: ImageCodec, folder: string, count
     const { image, classes } = scene(seed * 100_000 + i);
     const name = String(i).padStart(4, '0');
     writeFileSync(join(folder, 'images', `${name}.jpg`), await images.encodeJpeg(image, 92));
-    const mask = await encodeIndexPng(classes, { highest: sceneCategories.length, deflate: async bytes => squeeze(bytes) });
+    const mask = await encodeIndexPng(classes, {
+      highest: sceneCategories.length,
+      deflate: async bytes => squeeze(bytes),
+    });
     writeFileSync(join(folder, 'masks', `${name}.png`), mask);
   }
   writeFileSync(join(folder, 'categories.txt'), sceneCategories.map((name, i) => `${i + 1}\t${name}\n`).join(''));

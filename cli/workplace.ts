@@ -1,10 +1,10 @@
 /** Everything a command needs to work in a folder: the adapters, the lock, the user's folders mounted for reading. */
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { nodeDigest } from '#adapters/local/node-digest';
-import { systemClock } from '#adapters/local/system-clock';
 import { FolderLock } from '#adapters/local/folder-lock';
 import { FolderStore } from '#adapters/local/folder-store';
+import { nodeDigest } from '#adapters/local/node-digest';
+import { systemClock } from '#adapters/local/system-clock';
 import { TerminalLog } from '#adapters/local/terminal-log';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
@@ -36,7 +36,12 @@ export async function openFolder(folder: string): Promise<OpenedFolder> {
 
 /** What `evaluate` works with: folders for reading, without a lock. */
 export function evaluationWorld(): EvaluationWorld {
-  return { images: new SharpCodec(), clock: systemClock, log: new TerminalLog(), openFolder: folder => readOnlyFolder(folder) };
+  return {
+    images: new SharpCodec(),
+    clock: systemClock,
+    log: new TerminalLog(),
+    openFolder: folder => readOnlyFolder(folder),
+  };
 }
 
 /** A folder of the user's as a whole store; nothing is written into it. */
@@ -44,7 +49,11 @@ async function readOnlyFolder(folder: string): Promise<ObjectStore> {
   return FolderStore.open(folder);
 }
 
-export async function openWorkplace(folder: string, mounts: readonly Mount[], options: { threads?: number }): Promise<Workplace> {
+export async function openWorkplace(
+  folder: string,
+  mounts: readonly Mount[],
+  options: { threads?: number },
+): Promise<Workplace> {
   for (const { folder: mounted, what } of mounts) assertFolder(mounted, what);
   const lock = await FolderLock.acquire(folder);
   const store = await FolderStore.open(folder, { mounts });

@@ -25,7 +25,12 @@ export interface JobState {
  * which is harmless, and never loses them.
  * @param resume send the missing pieces even if their wave was claimed before: the queue has forgotten them
  */
-export async function advance(ports: Ports, job: string, send: (messages: Message[]) => Promise<void>, resume = false): Promise<JobState> {
+export async function advance(
+  ports: Ports,
+  job: string,
+  send: (messages: Message[]) => Promise<void>,
+  resume = false,
+): Promise<JobState> {
   const plan = await readJson<Plan>(ports.store, keys.plan(job));
   for (;;) {
     const current = await readState(ports.store, job);
@@ -44,17 +49,38 @@ function claimOf(plan: Plan, { stage, pieces }: Wave): string {
   return `${stage}/${plan.fingerprints[stage]}/${stage === 'cluster' || stage === 'evaluate' ? first!.replace(/\d+$/, '') : ''}`;
 }
 
-const messagesOf = (job: string, { stage, pieces }: Wave): Message[] => pieces.map(piece => ({ v: 1, job, stage, piece }));
+const messagesOf = (job: string, { stage, pieces }: Wave): Message[] =>
+  pieces.map(piece => ({ v: 1, job, stage, piece }));
 
-export async function readState(store: ObjectStore, job: string): Promise<{ state: JobState; etag: string } | undefined> {
+export async function readState(
+  store: ObjectStore,
+  job: string,
+): Promise<{ state: JobState; etag: string } | undefined> {
   const found = await store.getTagged(keys.state(job));
   return found && { state: fromJson<JobState>(found.bytes), etag: found.etag };
 }
 
-function describe(ports: Ports, plan: Plan, done: ReadonlySet<string>, wave: Wave | undefined, claimed: string, before?: JobState): JobState {
+function describe(
+  ports: Ports,
+  plan: Plan,
+  done: ReadonlySet<string>,
+  wave: Wave | undefined,
+  claimed: string,
+  before?: JobState,
+): JobState {
   const now = new Date(ports.clock.now()).toISOString();
-  const stages = Object.fromEntries(Object.entries(countPieces(plan, done)).map(([stage, n]) => [stage, { ...n, failed: 0 }]));
-  return { job: plan.job, stage: wave?.stage ?? 'done', stages, started: before?.started ?? now, updated: now, error: null, claimed };
+  const stages = Object.fromEntries(
+    Object.entries(countPieces(plan, done)).map(([stage, n]) => [stage, { ...n, failed: 0 }]),
+  );
+  return {
+    job: plan.job,
+    stage: wave?.stage ?? 'done',
+    stages,
+    started: before?.started ?? now,
+    updated: now,
+    error: null,
+    claimed,
+  };
 }
 
 /** Records why a job cannot go on. */

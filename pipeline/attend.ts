@@ -1,6 +1,12 @@
 /** Stage attend: fits, without any label, what tells object from background, once per data set (quality 7). */
 import { HeadCheck, type HeadVerdict } from '#core/attention/head-check';
-import { type Attention, attentionModel, type Foreground, project } from '#core/attention/pixel-attention';
+import {
+  type Attention,
+  attentionModel,
+  type Foreground,
+  foregroundScore,
+  project,
+} from '#core/attention/pixel-attention';
 import { refineScore } from '#core/attention/refine-score';
 import { type RidgeHead, ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
 import type { Backbone } from '#core/attention/segmentation-model';
@@ -13,9 +19,9 @@ import type { SettledRun } from '#core/job/request';
 import { guidedRefinement } from '#core/labels/decision';
 import { type AttentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { toJson } from './documents.ts';
+import { type FeatureSpace, fitFeatureSpace, measureMaps } from './feature-space.ts';
 import { finishPiece } from './marker.ts';
 import type { Ports } from './ports.ts';
-import { type FeatureSpace, fitFeatureSpace } from './feature-space.ts';
 import { chooseSample, type Sampled, type SamplePass, samplePass } from './sample.ts';
 
 /** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
@@ -26,7 +32,7 @@ export async function attend(ports: Ports, plan: Plan, piece: string): Promise<v
   const run = runOf(plan);
   const backbone = await openBackbone(ports.store, run);
   const images = await chooseSample(ports, plan, run.attendSample, run.seed);
-  const fitted = await fit({ ports, run, backbone, images });
+  const fitted = await fitForeground({ ports, run, backbone, images });
   const { onnx, report } = describeFit(run, fitted);
   await finishPiece(ports, plan, 'attend', piece, { onnx, json: toJson(report) }, { sample: report.sample }, started);
 }
@@ -51,25 +57,45 @@ interface Fit {
 /** Principal components are taken from as many images as fit into this many bytes of features. */
 const basisBytes = 256 * 2 ** 20;
 
-async function fit(task: Task): Promise<Fit> {
-  const kind = foregroundKind(task.run, task.images.length);
-  const first = await pass(task, task.images.slice(0, 1), { features: true, seeds: false });
-  if (!first.length && task.images.length === 1) throw noneReadable(1);
-  const bytesPerImage = (first[0]?.features?.byteLength ?? 2 ** 21) * 1.2;
-  const basisImages = Math.max(1, Math.min(task.images.length, Math.floor(basisBytes / bytesPerImage)));
-  const { basis, rest } = spread(task.images, basisImages);
-  const want: SamplePass = { features: true, seeds: kind === 'head', ...(kind !== 'head' && { untrained: { kind } }) };
-  const sampled = await pass(task, basis, want);
-  if (!sampled.length) throw noneReadable(basis.length);
-  const space = await fitFeatureSpace(task.ports, task.run, task.backbone, sampled);
-  if (kind !== 'head' || sampled.length < fewestForHead) return untrained(task, kind === 'head' ? 'border' : kind, space, sampled, rest);
+async function fitForeground(task: Task): Promise<Fit> {
+  const { ports, run, backbone, images } = task;
+  const { shorterSide } = sizeRule(run);
+  const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
+  const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
+  const { basis, rest } = spread(images, basisImages);
+  const kind = foregroundKind(run, images.length);
+  const want: SamplePass = { features: true, seeds: kind === 'head', ...(kind !== 'head' && { score: scoreOf(kind) }) };
+  const sampled = await firstReadable(task, [basis, rest], want);
+  const space = await fitFeatureSpace(ports, run, channels, sampled);
+  if (kind !== 'head') return untrained(task, kind, space, sampled, rest);
+  // Too few could be read to fit a head after all.
+  if (sampled.length + rest.length < fewestForHead) return untrained(task, 'border', space, sampled, rest);
   return trained(task, space, sampled, rest);
 }
 
-const noneReadable = (tried: number) => new PermanentError(`none of the ${tried} files looked at could be read as an image; put photos (JPEG, PNG, WebP, GIF, TIFF) into the folder`);
+/** The sample of the first part in which anything can be read. @throws PermanentError if that is none */
+async function firstReadable(task: Task, parts: readonly (readonly PlannedImage[])[], want: SamplePass) {
+  const rejected = [];
+  for (const part of parts) {
+    const result = await samplePass(task.ports, task.run.images, part, task.backbone, sizeRule(task.run), want);
+    if (result.sampled.length) return result.sampled;
+    rejected.push(...result.rejected);
+  }
+  const [first] = rejected;
+  throw new PermanentError(
+    `none of ${rejected.length} files looked at is a usable image (${first?.name}: ${first?.reason}); give a folder of photos (JPEG, PNG, WebP, GIF, TIFF)`,
+  );
+}
 
-const pass = ({ ports, run, backbone }: Task, images: readonly PlannedImage[], want: SamplePass) =>
-  samplePass(ports, run.images, images, backbone, sizeRule(run), want);
+type Untrained = Exclude<Foreground['kind'], 'head'>;
+
+const scoreOf =
+  (kind: Untrained): NonNullable<SamplePass['score']> =>
+  (maps, unit) =>
+    foregroundScore({ kind }, unit, maps.deep!);
+
+const pass = async ({ ports, run, backbone }: Task, images: readonly PlannedImage[], want: SamplePass) =>
+  (await samplePass(ports, run.images, images, backbone, sizeRule(run), want)).sampled;
 
 function foregroundKind(run: SettledRun, images: number): 'head' | 'norm' | 'border' | 'none' {
   if (run.background === 'none') return 'none';
@@ -78,25 +104,40 @@ function foregroundKind(run: SettledRun, images: number): 'head' | 'norm' | 'bor
   throw new PermanentError(`attention "${run.attention}" is not usable here; use self-trained, norm or border`);
 }
 
-/** Every so-manieth image is in the basis, so that it covers the sample evenly. */
+/** The basis covers the sample evenly. */
 function spread(images: readonly PlannedImage[], count: number): { basis: PlannedImage[]; rest: PlannedImage[] } {
-  const inBasis = (i: number) => Math.floor(((i + 1) * count) / images.length) > Math.floor((i * count) / images.length);
+  const inBasis = (i: number) =>
+    Math.floor(((i + 1) * count) / images.length) > Math.floor((i * count) / images.length);
   return { basis: images.filter((_, i) => inBasis(i)), rest: images.filter((_, i) => !inBasis(i)) };
 }
 
-async function untrained(task: Task, kind: 'norm' | 'border' | 'none', space: FeatureSpace, sampled: readonly Sampled[], rest: readonly PlannedImage[]): Promise<Fit> {
-  const want: SamplePass = { features: false, seeds: false, untrained: { kind } };
-  const again = sampled[0]!.score ? [] : await pass(task, task.images, want);
-  const more = sampled[0]!.score && rest.length ? await pass(task, rest, want) : [];
-  const scored = [...(again.length ? again : sampled), ...more] as Scored[];
-  return { foreground: { kind }, space, scored };
+async function untrained(
+  task: Task,
+  kind: Untrained,
+  space: FeatureSpace,
+  sampled: readonly Sampled[],
+  rest: readonly PlannedImage[],
+): Promise<Fit> {
+  const want: SamplePass = { features: false, seeds: false, score: scoreOf(kind) };
+  const hasScores = sampled[0]!.score !== undefined;
+  const missing = hasScores ? rest : task.images;
+  const more = missing.length ? await pass(task, missing, want) : [];
+  return { foreground: { kind }, space, scored: [...(hasScores ? sampled : []), ...more] as Scored[] };
 }
 
-async function trained(task: Task, space: FeatureSpace, sampled: readonly Sampled[], rest: readonly PlannedImage[]): Promise<Fit> {
+async function trained(
+  task: Task,
+  space: FeatureSpace,
+  sampled: readonly Sampled[],
+  rest: readonly PlannedImage[],
+): Promise<Fit> {
   const hidden = (unit: Parameters<typeof project>[0]) => l2Normalize(project(unit, space.head), 1, 1e-12);
   const more = rest.length ? await pass(task, rest, { features: false, seeds: true, project: hidden }) : [];
   const projected = await space.projectHead(sampled);
-  const all: Sampled[] = [...sampled.map((one, i) => ({ ...one, features: undefined, projected: projected[i]! })), ...more];
+  const all: Sampled[] = [
+    ...sampled.map((one, i) => ({ ...one, features: undefined, projected: projected[i]! })),
+    ...more,
+  ];
   const rows = joined(all.map(one => one.projected!));
   const seeds = (pick: 'combined' | 'border' | 'fiedler') => joinedSeeds(all.map(one => one.seed![pick]));
   const train = (pick: 'combined' | 'border' | 'fiedler') => trainRidgeHead(rows, space.head.outputs, seeds(pick));
@@ -104,7 +145,12 @@ async function trained(task: Task, space: FeatureSpace, sampled: readonly Sample
   const scored = all.map(one => ({ ...one, score: Float32Array.from(ridgeScores(heads.combined, one.projected!)) }));
   const { weights } = heads.combined;
   const dimension = space.head.outputs;
-  const foreground: Foreground = { kind: 'head', projection: space.head, weights: Float32Array.from(weights.subarray(0, dimension)), bias: weights[dimension]! };
+  const foreground: Foreground = {
+    kind: 'head',
+    projection: space.head,
+    weights: Float32Array.from(weights.subarray(0, dimension)),
+    bias: weights[dimension]!,
+  };
   return { foreground, space, scored, heads };
 }
 
@@ -142,12 +188,19 @@ function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistog
   const refined = run.refine === 'guided' && run.background === 'auto';
   for (const { score, grid, grey, width, height } of scored) {
     const map = { data: score, ...grid };
-    histogram.add(refined ? refineScore(map, grey, width, height, guidedRefinement) : resizeMap(score, grid.height, grid.width, height, width));
+    histogram.add(
+      refined
+        ? refineScore(map, grey, width, height, guidedRefinement)
+        : resizeMap(score, grid.height, grid.width, height, width),
+    );
   }
   return histogram;
 }
 
-function describeFit(run: SettledRun, { foreground, space, scored, heads }: Fit): { onnx: Uint8Array; report: AttentionReport } {
+function describeFit(
+  run: SettledRun,
+  { foreground, space, scored, heads }: Fit,
+): { onnx: Uint8Array; report: AttentionReport } {
   const histogram = scoreHistogram(run, scored);
   const everything = foreground.kind === 'none';
   const threshold = everything ? 0 : histogram.otsuThreshold();
@@ -174,13 +227,22 @@ function describeFit(run: SettledRun, { foreground, space, scored, heads }: Fit)
 function coarse(histogram: ScoreHistogram, [low, high]: readonly [number, number]): AttentionReport['histogram'] {
   const bins = 60;
   const edge = (i: number) => histogram.shareAbove(low + ((high - low) * i) / bins);
-  return { low, high, counts: Array.from({ length: bins }, (_, i) => Math.round((edge(i) - edge(i + 1)) * histogram.total)) };
+  return {
+    low,
+    high,
+    counts: Array.from({ length: bins }, (_, i) => Math.round((edge(i) - edge(i + 1)) * histogram.total)),
+  };
 }
 
 function headCheckOf(heads: NonNullable<Fit['heads']>, scored: readonly Scored[], threshold: number): HeadVerdict {
   const check = new HeadCheck(threshold);
   for (const { grid, projected, score } of scored) {
-    check.add({ ...grid, combined: score, border: ridgeScores(heads.border, projected!), fiedler: ridgeScores(heads.fiedler, projected!) });
+    check.add({
+      ...grid,
+      combined: score,
+      border: ridgeScores(heads.border, projected!),
+      fiedler: ridgeScores(heads.fiedler, projected!),
+    });
   }
   return check.verdict();
 }

@@ -3,7 +3,7 @@ import type { HeadVerdict } from '#core/attention/head-check';
 import type { Backbone } from '#core/attention/segmentation-model';
 import { filterBank, filterBankSettings } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
-import { importModel, type ImportedModel } from '#core/graph/import';
+import { type ImportedModel, importModel } from '#core/graph/import';
 import type { ModelSizeRule } from '#core/image/model-input';
 import type { Plan } from '#core/job/plan';
 import { type SettledRun, settleRun } from '#core/job/request';
@@ -50,7 +50,10 @@ export interface AttentionReport {
   readonly check?: HeadVerdict | undefined;
 }
 
-export async function openAttention(store: ObjectStore, plan: Plan): Promise<{ model: ImportedModel; report: AttentionReport }> {
+export async function openAttention(
+  store: ObjectStore,
+  plan: Plan,
+): Promise<{ model: ImportedModel; report: AttentionReport }> {
   const [model, report] = await Promise.all([
     readObject(store, outputKey(plan, 'attend', 'head', 'onnx')),
     readJson<AttentionReport>(store, outputKey(plan, 'attend', 'head', 'json')),

@@ -14,14 +14,19 @@ import { openAttention, openBackbone, runOf } from './backbone.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
 import { runKmeans } from './kmeans.ts';
-import { blocksInMemory, rowsPerBlock, type VectorSource } from './vector-source.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
+import { blocksInMemory, rowsPerBlock, type VectorSource } from './vector-source.ts';
 
 /** Which inputs are copies of earlier ones, and how many vectors there are. */
 export interface Catalog {
   readonly duplicates: Readonly<Record<string, string>>;
-  readonly counts: { readonly total: number; readonly read: number; readonly duplicate: number; readonly rejected: number };
+  readonly counts: {
+    readonly total: number;
+    readonly read: number;
+    readonly duplicate: number;
+    readonly rejected: number;
+  };
   /** Rows for k-means, duplicates left out. */
   readonly rows: number;
 }
@@ -55,7 +60,15 @@ async function catalog(ports: Ports, plan: Plan): Promise<void> {
     }
   }
   assertEnough(plan, counts, rows);
-  await finishPiece(ports, plan, 'cluster', 'catalog', { json: toJson({ duplicates, counts, rows } satisfies Catalog) }, counts, started);
+  await finishPiece(
+    ports,
+    plan,
+    'cluster',
+    'catalog',
+    { json: toJson({ duplicates, counts, rows } satisfies Catalog) },
+    counts,
+    started,
+  );
 }
 
 export async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGenerator<EmbeddedImage> {
@@ -64,17 +77,24 @@ export async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGene
 
 function assertEnough(plan: Plan, counts: Catalog['counts'], rows: number): void {
   if (counts.read === 0) {
-    throw new PermanentError(`none of the ${counts.total} files could be read as an image; the receipt lists the reasons`);
+    throw new PermanentError(
+      `none of the ${counts.total} files could be read as an image; the receipt lists the reasons`,
+    );
   }
   if (counts.read < plan.clusters) {
-    throw new PermanentError(`${plan.clusters} clusters need at least as many images, but only ${counts.read} different ones are readable; ask for fewer with --clusters`);
+    throw new PermanentError(
+      `${plan.clusters} clusters need at least as many images, but only ${counts.read} different ones are readable; ask for fewer with --clusters`,
+    );
   }
   if (rows < plan.clusters) {
-    throw new PermanentError(`${plan.clusters} clusters need at least as many foreground vectors, but the images gave ${rows}; ask for fewer with --clusters or try --unit image`);
+    throw new PermanentError(
+      `${plan.clusters} clusters need at least as many foreground vectors, but the images gave ${rows}; ask for fewer with --clusters or try --unit image`,
+    );
   }
 }
 
-export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> => readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
+export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
+  readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
 
 /** The rows of all shards without those of duplicates, in blocks that own their memory. */
 async function clusterRows(store: ObjectStore, plan: Plan, { duplicates, rows }: Catalog): Promise<VectorSource> {
@@ -120,10 +140,27 @@ async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const run = runOf(plan);
   const vectors = await clusterRows(ports.store, plan, await readCatalog(ports.store, plan));
   const number = Number(piece.slice(restartPiece(0).length - 3));
-  const options = { clusters: plan.clusters, metric: 'euclidean', seed: seedOf(run.seed, number), iterations: mostIterations } as const;
+  const options = {
+    clusters: plan.clusters,
+    metric: 'euclidean',
+    seed: seedOf(run.seed, number),
+    iterations: mostIterations,
+  } as const;
   const { centroids, objective, iterations, converged } = await runKmeans(vectors, options, ports);
-  const npy = writeNpy({ kind: 'float32', data: Float32Array.from(centroids.data), shape: [centroids.count, centroids.dimension] });
-  await finishPiece(ports, plan, 'cluster', piece, { npy }, { objective, iterations: iterations.length, converged } satisfies RestartSummary, started);
+  const npy = writeNpy({
+    kind: 'float32',
+    data: Float32Array.from(centroids.data),
+    shape: [centroids.count, centroids.dimension],
+  });
+  await finishPiece(
+    ports,
+    plan,
+    'cluster',
+    piece,
+    { npy },
+    { objective, iterations: iterations.length, converged } satisfies RestartSummary,
+    started,
+  );
 }
 
 /** What the best restart tells. */
@@ -144,7 +181,11 @@ async function best(ports: Ports, plan: Plan): Promise<void> {
   const winner = Object.keys(objectives).reduce((a, b) => (objectives[b]! < objectives[a]! ? b : a));
   const npy = await readObject(ports.store, outputKey(plan, 'cluster', winner, 'npy'));
   const centroids = toVectors(npy);
-  const outputs = { npy, csv: await clustersCsv(ports.store, plan, centroids), onnx: await composeModel(ports.store, plan, centroids) };
+  const outputs = {
+    npy,
+    csv: await clustersCsv(ports.store, plan, centroids),
+    onnx: await composeModel(ports.store, plan, centroids),
+  };
   const summary: BestSummary = { restart: winner, objective: objectives[winner]!, objectives };
   await finishPiece(ports, plan, 'cluster', 'best', outputs, summary, started);
 }
@@ -183,5 +224,11 @@ async function composeModel(store: ObjectStore, plan: Plan, centroids: VectorSet
   const run = runOf(plan);
   const [backbone, attention] = await Promise.all([openBackbone(store, run), openAttention(store, plan)]);
   const threshold = typeof run.threshold === 'number' ? run.threshold : attention.report.threshold;
-  return segmentationModel({ backbone, attention: attention.model, centroids, perImage: run.unit === 'object', threshold });
+  return segmentationModel({
+    backbone,
+    attention: attention.model,
+    centroids,
+    perImage: run.unit === 'object',
+    threshold,
+  });
 }

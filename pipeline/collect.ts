@@ -1,5 +1,5 @@
 /** Collect: turns a job's packed results into the files people use: label maps, tables, model, report. */
-import { encodeImageNetSPng, decodeIndexPng } from '#core/formats/png-index';
+import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
@@ -63,7 +63,8 @@ async function removeOthers(target: ObjectStore, prefix: string, wanted: Readonl
 
 async function collectModel(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
   const { model, version } = (await readMarker<PublishSummary>(store, plan, 'publish', 'publish')).summary;
-  for (const file of ['model.onnx', 'card.json', 'classes.json']) await copy(store, keys.model(model!, version!, file), target, `model/${file}`);
+  for (const file of ['model.onnx', 'card.json', 'classes.json'])
+    await copy(store, keys.model(model!, version!, file), target, `model/${file}`);
   await copy(store, keys.model(model!, version!, 'classes.json'), target, 'classes.json');
   await target.delete('classes.history.json');
   await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');

@@ -54,7 +54,13 @@ export function addToSheets(sheets: readonly ClassSheet[], image: Labelled, row:
   for (const [label, pixels] of image.labels) {
     const sheet = sheets[label - 1]!;
     const own = row?.cluster === label - 1;
-    const item = { name: image.name, width: image.width, height: image.height, confidence: image.confidence, distance: own ? row.distance : null };
+    const item = {
+      name: image.name,
+      width: image.width,
+      height: image.height,
+      confidence: image.confidence,
+      distance: own ? row.distance : null,
+    };
     sheet.images++;
     sheet.pixels += pixels;
     sheet.confidences += image.confidence;
@@ -70,10 +76,15 @@ export function addToSheets(sheets: readonly ClassSheet[], image: Labelled, row:
 }
 
 /** At most three of each group, no image twice. */
-export function pickMembers(sheet: ClassSheet): (SheetImage & { readonly group: 'central' | 'uncertain' | 'random' })[] {
+export function pickMembers(
+  sheet: ClassSheet,
+): (SheetImage & { readonly group: 'central' | 'uncertain' | 'random' })[] {
   const used = new Set<string>();
   return (['central', 'uncertain', 'random'] as const).flatMap(group => {
-    const picked = sheet[group].items.map(({ item }) => item).filter(({ name }) => !used.has(name)).slice(0, shown);
+    const picked = sheet[group].items
+      .map(({ item }) => item)
+      .filter(({ name }) => !used.has(name))
+      .slice(0, shown);
     for (const { name } of picked) used.add(name);
     return picked.map(item => ({ ...item, group }));
   });

@@ -1,9 +1,9 @@
 /** Stage embed: every image of a shard becomes a few vectors for clustering and one pooled vector. */
 import { applyAttention, backboneMaps, imageInput } from '#core/attention/segmentation-model';
 import { segmentsWithin } from '#core/clustering/within-image';
+import { writeNpy } from '#core/formats/npy';
 import { toModel } from '#core/graph/model';
 import { reshape, transpose } from '#core/graph/ops';
-import { writeNpy } from '#core/formats/npy';
 import { toNchw } from '#core/image/model-input';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedShard } from '#core/job/plan';
@@ -62,7 +62,15 @@ export async function embed(ports: Ports, plan: Plan, shard: string): Promise<vo
   }
   const vectors = results.flatMap(result => result.vectors ?? []);
   const outputs = { npy: toNpy(vectors.flatMap(v => v.rows)), 'pooled.npy': toNpy(vectors.map(v => v.pooled)) };
-  await finishPiece(ports, plan, 'embed', shard, outputs, { images: results.map(r => r.image) } satisfies EmbedSummary, started);
+  await finishPiece(
+    ports,
+    plan,
+    'embed',
+    shard,
+    outputs,
+    { images: results.map(r => r.image) } satisfies EmbedSummary,
+    started,
+  );
 }
 
 async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promise<{ model: Model; threshold: number }> {
@@ -83,7 +91,10 @@ async function embedOne(model: Model, run: SettledRun, threshold: number, read: 
   const { image, width, height, notes } = decoded;
   const feeds = { image: { type: 'float32' as const, dims: [1, 3, image.height, image.width], data: toNchw(image) } };
   const { outputs } = await model.run(feeds);
-  const vectors = run.unit === 'image' ? wholeImage(outputs.pooled!) : fromGrid(run, name, threshold, outputs.foreground!, outputs.embedding!);
+  const vectors =
+    run.unit === 'image'
+      ? wholeImage(outputs.pooled!)
+      : fromGrid(run, name, threshold, outputs.foreground!, outputs.embedding!);
   return { image: { name, state: 'read' as const, sha256, width, height, notes, rows: vectors.rows.length }, vectors };
 }
 
@@ -94,7 +105,13 @@ function wholeImage(pooled: TensorValue): Vectors {
 }
 
 /** Positions of one image that take part, and the vectors made of them. */
-function fromGrid(run: SettledRun, name: string, threshold: number, foreground: TensorValue, embedding: TensorValue): Vectors {
+function fromGrid(
+  run: SettledRun,
+  name: string,
+  threshold: number,
+  foreground: TensorValue,
+  embedding: TensorValue,
+): Vectors {
   const [, , height, width] = foreground.dims as [number, number, number, number];
   const grid: FeatureGrid = { data: embedding.data as Float32Array, dimension: embedding.dims[2]!, height, width };
   const scores = foreground.data as Float32Array;
@@ -122,7 +139,12 @@ function segmentMeans(grid: FeatureGrid, inside: Int32Array, segments: number, s
     places[2 * i + 1] = Math.floor(position / width) / longer;
   });
   const { assignment, count } = segmentsWithin(features, dimension, places, { segments, seed });
-  return Array.from({ length: count }, (_, segment) => meanOf(grid, inside.filter((_position, i) => assignment[i] === segment)));
+  return Array.from({ length: count }, (_, segment) =>
+    meanOf(
+      grid,
+      inside.filter((_position, i) => assignment[i] === segment),
+    ),
+  );
 }
 
 /** Quality 2: four segments inside the foreground, eight where there is no background. */

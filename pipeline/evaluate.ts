@@ -1,16 +1,15 @@
 /** Stage evaluate: label maps against ground truth, shard by shard, then one set of metrics. */
 import { decodeIndexPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
-import type { Plan } from '#core/job/plan';
 import { keys } from '#core/job/keys';
-import type { PlannedImage, PlannedShard } from '#core/job/plan';
+import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { pixelKmeansBaseline } from '#core/metrics/baselines';
 import { classIds, finish } from '#core/metrics/finish';
 import { folderAgreement } from '#core/metrics/folder-agreement';
 import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
-import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { openAttention, runOf, sizeRule } from './backbone.ts';
 import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
@@ -49,9 +48,12 @@ async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tall
 async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
   const tally = new Tally(plan.request.background);
-  for (const shard of plan.shards) tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', shard, 'tally'))));
+  for (const shard of plan.shards)
+    tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', shard, 'tally'))));
   const isRun = plan.request.kind === 'run';
-  const pixels = isRun ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally'))) : undefined;
+  const pixels = isRun
+    ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally')))
+    : undefined;
   const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
   const result = finish(tally, {
     matching: 'image',
@@ -80,8 +82,13 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const run = runOf(plan);
   const { report } = await openAttention(ports.store, plan);
   const [low, high] = report.range;
-  const sweep = new ThresholdSweep(Array.from({ length: candidates }, (_, i) => low + ((high - low) * i) / (candidates - 1)));
-  const model = await ports.models.load(await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx')), { sessions: ports.tuning.threads, threadsPerSession: 1 });
+  const sweep = new ThresholdSweep(
+    Array.from({ length: candidates }, (_, i) => low + ((high - low) * i) / (candidates - 1)),
+  );
+  const model = await ports.models.load(await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx')), {
+    sessions: ports.tuning.threads,
+    threadsPerSession: 1,
+  });
   const decision = await decisionOf(ports, plan, Number.NEGATIVE_INFINITY);
   if (decision.kind !== 'threshold') throw new Error('internal: a run decides by threshold');
   const labeller = { model, decision, rule: sizeRule(run), clusters: plan.clusters };
@@ -91,7 +98,11 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
     const { image } = read.decoded;
     const { scores, foreground } = await runModel(ports, labeller, image);
     const { map } = pseudoLabel(decision, scores, foreground, image);
-    return { map, score: foregroundScore(decision, foreground!, image), truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image) };
+    return {
+      map,
+      score: foregroundScore(decision, foreground!, image),
+      truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image),
+    };
   };
   for await (const one of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);

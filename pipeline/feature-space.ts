@@ -5,7 +5,7 @@ import { type CovarianceProduct, principalComponents } from '#core/attention/pri
 import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
 import { l2Normalize } from '#core/graph/layers';
 import { toModel } from '#core/graph/model';
-import { add, matmul, reduceSum, shape, slice, transpose } from '#core/graph/ops';
+import { add, matmul, reduceSum, shape, transpose } from '#core/graph/ops';
 import { constant, input } from '#core/graph/tensor';
 import type { SettledRun } from '#core/job/request';
 import type { Model, Ports } from './ports.ts';
@@ -26,8 +26,12 @@ const fineWeight = 0.3;
 /** Of the components, relative to the largest variance: what lies below changes no label. */
 const tolerance = 3e-3;
 
-export async function fitFeatureSpace(ports: Ports, run: SettledRun, backbone: Backbone, images: readonly Sampled[]): Promise<FeatureSpace> {
-  const channels = await countChannels(ports, backbone, images[0]!);
+export async function fitFeatureSpace(
+  ports: Ports,
+  run: SettledRun,
+  channels: Attention['channels'],
+  images: readonly Sampled[],
+): Promise<FeatureSpace> {
   const moments = await covariance(ports, images);
   const labelScale = scaleOf(channels, name => (name === 'fine' && channels.deep ? fineWeight : 1));
   const headScale = scaleOf(channels, name => (name === 'deep' && channels.doubled && channels.fine ? 0 : 1));
@@ -36,16 +40,34 @@ export async function fitFeatureSpace(ports: Ports, run: SettledRun, backbone: B
   return { channels, head, labels, projectHead: sampled => projectAll(ports, head, sampled) };
 }
 
-/** Channels of each map, from one run: files need not declare them. */
-async function countChannels(ports: Ports, backbone: Backbone, { width, height }: Sampled): Promise<Attention['channels']> {
+/** What a backbone's maps are like. */
+export interface MapSizes {
+  readonly channels: Attention['channels'];
+  /** Bytes of the unit features of a picture of this size. */
+  readonly featureBytes: number;
+}
+
+/** Measured in one run on an empty picture: files need not declare their sizes. */
+export async function measureMaps(ports: Ports, backbone: Backbone, width: number, height: number): Promise<MapSizes> {
   const image = imageInput();
   const maps = backboneMaps(backbone, image);
   const present = mapOrder.filter(name => maps[name]);
-  const outputs = Object.fromEntries(present.map(name => [name, slice(shape(maps[name]!), { starts: [1], ends: [2] })]));
-  const model = await ports.models.load(toModel({ name: 'channels', inputs: [image], outputs }), { sessions: 1, threadsPerSession: 1 });
-  const result = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: new Float32Array(3 * height * width) } });
+  const outputs = Object.fromEntries(present.map(name => [name, shape(maps[name]!)]));
+  const model = await ports.models.load(toModel({ name: 'sizes', inputs: [image], outputs }), {
+    sessions: 1,
+    threadsPerSession: 1,
+  });
+  const blank = new Float32Array(3 * height * width);
+  const result = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: blank } });
   await model.release();
-  return Object.fromEntries(present.map(name => [name, Number(result.outputs[name]!.data[0])]));
+  const sizes = present.map(name => Array.from(result.outputs[name]!.data as BigInt64Array, Number));
+  const channels = sizes.map(size => size[1]!);
+  const positions = sizes[0]![2]! * sizes[0]![3]!;
+  const total = channels.reduce((sum, count) => sum + count, 0);
+  return {
+    channels: Object.fromEntries(present.map((name, i) => [name, channels[i]!])),
+    featureBytes: total * positions * Float32Array.BYTES_PER_ELEMENT,
+  };
 }
 
 /** One number per channel of the unit features. */
@@ -61,13 +83,23 @@ interface Moments {
 async function covariance(ports: Ports, images: readonly Sampled[]): Promise<Moments> {
   const dimension = images[0]!.features!.length / (images[0]!.grid.height * images[0]!.grid.width);
   const x = input('x', 'float32', ['n', dimension]);
-  const outputs = { products: matmul(transpose(x, { perm: [1, 0] }), x), sum: reduceSum(x, { axes: [0], keepdims: 0 }) };
+  const outputs = {
+    products: matmul(transpose(x, { perm: [1, 0] }), x),
+    sum: reduceSum(x, { axes: [0], keepdims: 0 }),
+  };
   const sums = emptyMoments(dimension);
-  const model = await ports.models.load(toModel({ name: 'covariance', inputs: [x], outputs }), { sessions: 1, threadsPerSession: ports.tuning.threads });
+  const model = await ports.models.load(toModel({ name: 'covariance', inputs: [x], outputs }), {
+    sessions: 1,
+    threadsPerSession: ports.tuning.threads,
+  });
   for (const rows of batches(images, dimension)) {
     const count = rows.length / dimension;
     const result = await model.run({ x: { type: 'float32', dims: [count, dimension], data: rows } });
-    addMoments(sums, { count, sum: result.outputs.sum!.data as Float32Array, products: result.outputs.products!.data as Float32Array });
+    addMoments(sums, {
+      count,
+      sum: result.outputs.sum!.data as Float32Array,
+      products: result.outputs.products!.data as Float32Array,
+    });
   }
   await model.release();
   return covarianceOf(sums);
@@ -93,17 +125,30 @@ function* batches(images: readonly Sampled[], dimension: number): Generator<Floa
 }
 
 /** PCA of s ⊙ x: directions V of S C S become the matrix V S and the offset −V S mean on plain unit features. */
-async function projection(ports: Ports, { mean, covariance: c }: Moments, scale: Float64Array, directions: number, seed: number): Promise<Projection> {
+async function projection(
+  ports: Ports,
+  { mean, covariance: c }: Moments,
+  scale: Float64Array,
+  directions: number,
+  seed: number,
+): Promise<Projection> {
   const dimension = scale.length;
   const scaled = new Float32Array(c.length);
   for (let i = 0, at = 0; i < dimension; i++) {
     for (let j = 0; j < dimension; j++, at++) scaled[at] = c[at]! * scale[i]! * scale[j]!;
   }
   const rows = input('rows', 'float32', ['n', dimension]);
-  const graph = toModel({ name: 'product', inputs: [rows], outputs: { product: matmul(rows, constant(scaled, [dimension, dimension])) } });
+  const graph = toModel({
+    name: 'product',
+    inputs: [rows],
+    outputs: { product: matmul(rows, constant(scaled, [dimension, dimension])) },
+  });
   const model = await ports.models.load(graph, { sessions: 1, threadsPerSession: ports.tuning.threads });
   const outputs = Math.min(directions, dimension);
-  const { components } = await principalComponents(dimension, outputs, productOn(model, dimension), { tolerance, seed });
+  const { components } = await principalComponents(dimension, outputs, productOn(model, dimension), {
+    tolerance,
+    seed,
+  });
   await model.release();
   const matrix = Float32Array.from(components, (value, i) => value * scale[i % dimension]!);
   return { matrix, offset: offsetOf(components, scale, mean, outputs), outputs };
@@ -112,7 +157,9 @@ async function projection(ports: Ports, { mean, covariance: c }: Moments, scale:
 const productOn =
   (model: Model, dimension: number): CovarianceProduct =>
   async (rows, count) => {
-    const result = await model.run({ rows: { type: 'float32', dims: [count, dimension], data: Float32Array.from(rows.subarray(0, count * dimension)) } });
+    const result = await model.run({
+      rows: { type: 'float32', dims: [count, dimension], data: Float32Array.from(rows.subarray(0, count * dimension)) },
+    });
     return result.outputs.product!.data as Float32Array;
   };
 
@@ -126,15 +173,24 @@ function offsetOf(components: Float64Array, scale: Float64Array, mean: Float64Ar
   return offset;
 }
 
-async function projectAll(ports: Ports, { matrix, offset, outputs }: Projection, images: readonly Sampled[]): Promise<Float32Array[]> {
+async function projectAll(
+  ports: Ports,
+  { matrix, offset, outputs }: Projection,
+  images: readonly Sampled[],
+): Promise<Float32Array[]> {
   const dimension = matrix.length / outputs;
   const x = input('x', 'float32', ['n', dimension]);
   const product = matmul(x, transpose(constant(matrix, [outputs, dimension]), { perm: [1, 0] }));
   const projected = l2Normalize(add(product, constant(offset, [outputs])), 1, 1e-12);
-  const model = await ports.models.load(toModel({ name: 'project', inputs: [x], outputs: { projected } }), { sessions: 1, threadsPerSession: ports.tuning.threads });
+  const model = await ports.models.load(toModel({ name: 'project', inputs: [x], outputs: { projected } }), {
+    sessions: 1,
+    threadsPerSession: ports.tuning.threads,
+  });
   const all: Float32Array[] = [];
   for (const { features } of images) {
-    const result = await model.run({ x: { type: 'float32', dims: [features!.length / dimension, dimension], data: features! } });
+    const result = await model.run({
+      x: { type: 'float32', dims: [features!.length / dimension, dimension], data: features! },
+    });
     all.push(result.outputs.projected!.data as Float32Array);
   }
   await model.release();

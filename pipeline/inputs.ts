@@ -12,7 +12,12 @@ export type ReadImage =
   | { readonly name: string; readonly state: 'rejected'; readonly reason: string };
 
 /** @param rule decode straight to the model's size; default: full size */
-export async function readImage(ports: Ports, prefix: string, planned: PlannedImage, rule?: ModelSizeRule): Promise<ReadImage> {
+export async function readImage(
+  ports: Ports,
+  prefix: string,
+  planned: PlannedImage,
+  rule?: ModelSizeRule,
+): Promise<ReadImage> {
   const { name } = planned;
   try {
     if (planned.size > largestFile) throw new RejectedInput(`larger than ${largestFile / 2 ** 20} MB`);

@@ -7,7 +7,7 @@ import type { LabelMap } from '#core/labels/label-map';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
-import { labelImage, type Labeller, openLabeller } from './labeller.ts';
+import { type Labeller, labelImage, openLabeller } from './labeller.ts';
 import { finishPiece } from './marker.ts';
 import type { Ports } from './ports.ts';
 
@@ -53,7 +53,15 @@ export async function label(ports: Ports, plan: Plan, shard: string): Promise<vo
     await labeller.model.release();
   }
   const tar = writeTar(packed.flatMap(({ image, png }) => (png ? { name: `${image.name}.png`, bytes: png } : [])));
-  await finishPiece(ports, plan, 'label', shard, { tar }, { images: packed.map(p => p.image) } satisfies LabelSummary, started);
+  await finishPiece(
+    ports,
+    plan,
+    'label',
+    shard,
+    { tar },
+    { images: packed.map(p => p.image) } satisfies LabelSummary,
+    started,
+  );
 }
 
 async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planned: PlannedImage): Promise<PackedLabel> {
@@ -64,7 +72,10 @@ async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planne
   const labels = countLabels(map);
   const state = labels.length ? 'labelled' : 'empty';
   const png = await encodeIndexPng(map, { highest: labeller.clusters, deflate: bytes => ports.images.deflate(bytes) });
-  return { image: { name: read.name, state, sha256: read.sha256, notes, width, height, foreground, confidence, labels }, png };
+  return {
+    image: { name: read.name, state, sha256: read.sha256, notes, width, height, foreground, confidence, labels },
+    png,
+  };
 }
 
 function countLabels({ data }: LabelMap): [number, number][] {

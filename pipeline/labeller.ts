@@ -1,5 +1,5 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
-import { toNchw, type ModelSizeRule, modelSize } from '#core/image/model-input';
+import { type ModelSizeRule, modelSize, toNchw } from '#core/image/model-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import type { Plan } from '#core/job/plan';
 import { parseCard } from '#core/labels/card';
@@ -22,13 +22,23 @@ export async function openLabeller(ports: Ports, plan: Plan): Promise<Labeller> 
   if (plan.request.kind === 'predict') return openPublished(ports, plan.request.model);
   const run = runOf(plan);
   const bytes = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
-  return { model: await loadModel(ports, bytes), decision: await decisionOf(ports, plan), rule: sizeRule(run), clusters: plan.clusters };
+  return {
+    model: await loadModel(ports, bytes),
+    decision: await decisionOf(ports, plan),
+    rule: sizeRule(run),
+    clusters: plan.clusters,
+  };
 }
 
 /** @param prefix of model.onnx and card.json */
 export async function openPublished(ports: Ports, prefix: string): Promise<Labeller> {
   const { decision, inputs, clusters } = parseCard(await readJson(ports.store, `${prefix}card.json`));
-  return { model: await loadModel(ports, await readObject(ports.store, `${prefix}model.onnx`)), decision, rule: inputs.resize, clusters };
+  return {
+    model: await loadModel(ports, await readObject(ports.store, `${prefix}model.onnx`)),
+    decision,
+    rule: inputs.resize,
+    clusters,
+  };
 }
 
 const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> =>
@@ -49,7 +59,8 @@ async function thresholdOf(ports: Ports, plan: Plan): Promise<number> {
   const run = runOf(plan);
   if (typeof run.threshold === 'number') return run.threshold;
   if (run.threshold === 'from-masks') {
-    return (await readJson<{ threshold: number }>(ports.store, outputKey(plan, 'evaluate', 'threshold', 'json'))).threshold;
+    return (await readJson<{ threshold: number }>(ports.store, outputKey(plan, 'evaluate', 'threshold', 'json')))
+      .threshold;
   }
   return (await openAttention(ports.store, plan)).report.threshold;
 }
@@ -60,9 +71,14 @@ export async function labelImage(ports: Ports, labeller: Labeller, image: RgbIma
 }
 
 /** The model's outputs for one image, whatever its size. */
-export async function runModel(ports: Ports, { model, rule }: Labeller, image: RgbImage): Promise<{ scores: ScoreMap; foreground: GridMap | undefined }> {
+export async function runModel(
+  ports: Ports,
+  { model, rule }: Labeller,
+  image: RgbImage,
+): Promise<{ scores: ScoreMap; foreground: GridMap | undefined }> {
   const { width, height } = modelSize(image, rule);
-  const small = width === image.width && height === image.height ? image : await ports.images.resize(image, width, height);
+  const small =
+    width === image.width && height === image.height ? image : await ports.images.resize(image, width, height);
   const { outputs } = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: toNchw(small) } });
   return { scores: toScores(outputs.scores!), foreground: outputs.foreground && toGrid(outputs.foreground) };
 }

@@ -1,8 +1,8 @@
 /** Markers: the last write of a piece of work. What has a marker is complete. */
 import { keys, pieceOfMarker } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
-import type { Stage } from '#core/job/stage';
 import { waves } from '#core/job/progress';
+import type { Stage } from '#core/job/stage';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
@@ -38,7 +38,12 @@ export async function finishPiece<Summary>(
 export const outputKey = (plan: Plan, stage: Stage, piece: string, extension: string): string =>
   keys.output(plan.job, stage, plan.fingerprints[stage], piece, extension);
 
-export async function readMarker<Summary>(store: ObjectStore, plan: Plan, stage: Stage, piece: string): Promise<Marker<Summary>> {
+export async function readMarker<Summary>(
+  store: ObjectStore,
+  plan: Plan,
+  stage: Stage,
+  piece: string,
+): Promise<Marker<Summary>> {
   return readJson<Marker<Summary>>(store, keys.marker(plan.job, stage, plan.fingerprints[stage], piece));
 }
 

@@ -16,8 +16,8 @@ import { maskOf, readTruth } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
 import { runKmeans } from './kmeans.ts';
-import { blocksOf, rowsPerBlock, type VectorSource } from './vector-source.ts';
 import type { Model, Ports, Tensors } from './ports.ts';
+import { blocksOf, rowsPerBlock, type VectorSource } from './vector-source.ts';
 
 /** Enough for centroids that more rows would not move. */
 const mostRows = 40_000;
@@ -36,11 +36,19 @@ async function deepMap(ports: Ports, plan: Plan, finish: (deep: Tensor) => Tenso
   const image = imageInput();
   const maps = backboneMaps(await openBackbone(ports.store, runOf(plan)), image);
   const output = finish(l2Normalize(maps.deep!, 1, 1e-12));
-  return ports.models.load(toModel({ name: 'pixels', inputs: [image], outputs: { output } }), { sessions: ports.tuning.threads, threadsPerSession: 1 });
+  return ports.models.load(toModel({ name: 'pixels', inputs: [image], outputs: { output } }), {
+    sessions: ports.tuning.threads,
+    threadsPerSession: 1,
+  });
 }
 
 /** Runs a model over every readable image, at the model's size. */
-async function* overImages<Out>(ports: Ports, plan: Plan, model: Model, use: (name: string, size: { width: number; height: number }, outputs: Tensors) => Promise<Out>): AsyncGenerator<Out> {
+async function* overImages<Out>(
+  ports: Ports,
+  plan: Plan,
+  model: Model,
+  use: (name: string, size: { width: number; height: number }, outputs: Tensors) => Promise<Out>,
+): AsyncGenerator<Out> {
   const run = runOf(plan);
   const work = async (planned: PlannedImage) => {
     const read = await readImage(ports, run.images, planned, sizeRule(run));
@@ -49,7 +57,8 @@ async function* overImages<Out>(ports: Ports, plan: Plan, model: Model, use: (na
     const feeds = { image: { type: 'float32' as const, dims: [1, 3, image.height, image.width], data: toNchw(image) } };
     return { out: await use(read.name, read.decoded, (await model.run(feeds)).outputs) };
   };
-  for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) if (result) yield result.out;
+  for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work))
+    if (result) yield result.out;
 }
 
 async function sampleRows(ports: Ports, plan: Plan, clusters: number): Promise<VectorSource> {
@@ -64,7 +73,10 @@ async function sampleRows(ports: Ports, plan: Plan, clusters: number): Promise<V
     const chosen = random.shuffle(Array.from({ length: positions }, (_, i) => i)).slice(0, perImage);
     const rows = new Float32Array(chosen.length * dimension);
     chosen.forEach((position, i) => {
-      rows.set((output!.data as Float32Array).subarray(position * dimension, (position + 1) * dimension), i * dimension);
+      rows.set(
+        (output!.data as Float32Array).subarray(position * dimension, (position + 1) * dimension),
+        i * dimension,
+      );
     });
     return rows;
   };
@@ -92,16 +104,23 @@ async function tallyWith(ports: Ports, plan: Plan, { data, count, dimension }: V
     for (let d = 0; d < dimension; d++) squares += data[k * dimension + d]! ** 2;
     bias[k] = -squares / 2;
   }
-  const model = await deepMap(ports, plan, deep => conv(deep, constant(data, [count, dimension, 1, 1]), constant(bias, [count])));
+  const model = await deepMap(ports, plan, deep =>
+    conv(deep, constant(data, [count, dimension, 1, 1]), constant(bias, [count])),
+  );
   const compare = async (name: string, size: { width: number; height: number }, { output }: Tensors) => {
-    const scores = { data: output!.data as Float32Array, classes: count, height: output!.dims[2]!, width: output!.dims[3]! };
+    const scores = {
+      data: output!.data as Float32Array,
+      classes: count,
+      height: output!.dims[2]!,
+      width: output!.dims[3]!,
+    };
     const best = upsampledArgmax(scores, size.width, size.height);
     // Ids from 1: no cluster is background before it is matched to it.
     for (let i = 0; i < best.length; i++) best[i]!++;
     return { map: { ...size, data: best }, truth: await readTruth(ports, truthRules(plan), maskOf(name), size) };
   };
-  for await (const { map, truth } of overImages(ports, plan, model, compare)) tally.add({ width: map.width, height: map.height, data: map.data }, truth.map, truth.ignore);
+  for await (const { map, truth } of overImages(ports, plan, model, compare))
+    tally.add({ width: map.width, height: map.height, data: map.data }, truth.map, truth.ignore);
   await model.release();
   return tally;
 }
-

@@ -5,8 +5,8 @@ import { fingerprintLength, keys } from '#core/job/keys';
 import { defaultClusters, type Plan, type PlannedImage, shardName, shardSize } from '#core/job/plan';
 import { type JobRequest, parseRequest, settleRun } from '#core/job/request';
 import type { Stage } from '#core/job/stage';
-import { readJson, toJson } from './documents.ts';
 import { settingsKey } from './backbone.ts';
+import { readJson, toJson } from './documents.ts';
 import { countClasses } from './ground-truth.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
@@ -22,16 +22,29 @@ export async function plan(ports: Ports, job: string): Promise<void> {
   const clusters = request.kind === 'run' ? (request.clusters ?? classes ?? defaultClusters(images.length)) : 0;
   const fingerprints = await fingerprint(ports, request, images, clusters, classes);
   const shards = cut(images);
-  const document: Plan = { version: 1, job, request, images: images.length, shards: shards.map((_, i) => shardName(i)), clusters, classes, fingerprints };
+  const document: Plan = {
+    version: 1,
+    job,
+    request,
+    images: images.length,
+    shards: shards.map((_, i) => shardName(i)),
+    clusters,
+    classes,
+    fingerprints,
+  };
   for (const [i, part] of shards.entries()) {
-    await ports.store.putNew(keys.shard(job, fingerprints.plan, shardName(i)), toJson({ shard: shardName(i), images: part }));
+    await ports.store.putNew(
+      keys.shard(job, fingerprints.plan, shardName(i)),
+      toJson({ shard: shardName(i), images: part }),
+    );
   }
   await ports.store.put(keys.plan(job), toJson(document));
 }
 
 async function listImages(store: ObjectStore, prefix: string): Promise<PlannedImage[]> {
   const images: PlannedImage[] = [];
-  for await (const { key, size, etag } of store.list(prefix)) images.push({ name: key.slice(prefix.length), size, etag });
+  for await (const { key, size, etag } of store.list(prefix))
+    images.push({ name: key.slice(prefix.length), size, etag });
   return images;
 }
 
@@ -51,14 +64,41 @@ async function fingerprint(
   const hash = (...parts: unknown[]) =>
     ports.digest.sha256(toJson([recipeVersion, ...parts])).slice(0, fingerprintLength);
   const planned = hash('plan', request.images, images);
-  const masks = request.masks ? hash('masks', await listImages(ports.store, request.masks), classes, request.ignore, request.background) : '';
+  const masks = request.masks
+    ? hash('masks', await listImages(ports.store, request.masks), classes, request.ignore, request.background)
+    : '';
   if (request.kind === 'predict') {
-    const label = hash('label', planned, await etagOf(ports.store, `${request.model}model.onnx`), await etagOf(ports.store, `${request.model}card.json`));
+    const label = hash(
+      'label',
+      planned,
+      await etagOf(ports.store, `${request.model}model.onnx`),
+      await etagOf(ports.store, `${request.model}card.json`),
+    );
     const evaluate = hash('evaluate', label, masks);
-    return { plan: planned, attend: '', embed: '', cluster: '', label, evaluate, publish: hash('publish', label, evaluate, request) };
+    return {
+      plan: planned,
+      attend: '',
+      embed: '',
+      cluster: '',
+      label,
+      evaluate,
+      publish: hash('publish', label, evaluate, request),
+    };
   }
   const run = settleRun(request);
-  const attend = hash('attend', planned, await backboneHash(ports, run.backbone), await attentionHash(ports, run.attention), run.scales, run.method, run.seed, run.unit === 'image', run.background, run.attendSample, run.refine);
+  const attend = hash(
+    'attend',
+    planned,
+    await backboneHash(ports, run.backbone),
+    await attentionHash(ports, run.attention),
+    run.scales,
+    run.method,
+    run.seed,
+    run.unit === 'image',
+    run.background,
+    run.attendSample,
+    run.refine,
+  );
   const fixed = typeof run.threshold === 'number' ? run.threshold : null;
   const embed = hash('embed', attend, run.unit, fixed);
   const cluster = hash('cluster', embed, clusters, run.restarts);

@@ -1,15 +1,15 @@
 /** Stage publish: the receipt, the model with its card, the report; `current.json` moves last. */
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
-import { defaultClasses } from '#core/labels/class-map';
 import type { Card } from '#core/labels/card';
-import { openBackbone, openAttention, runOf, sizeRule } from './backbone.ts';
+import { defaultClasses } from '#core/labels/class-map';
+import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { decisionOf } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
-import { settleReceipt } from './settle-receipt.ts';
 import { writeReport } from './report.ts';
+import { settleReceipt } from './settle-receipt.ts';
 
 /** What publish tells: where the model went. */
 export interface PublishSummary {
@@ -30,7 +30,10 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
     await writeReport(ports, plan, receipt, published.card);
     await moveCurrent(ports, plan, published.card);
   }
-  const summary: PublishSummary = { model: published?.card.name ?? null, version: published?.card.modelVersion ?? null };
+  const summary: PublishSummary = {
+    model: published?.card.name ?? null,
+    version: published?.card.modelVersion ?? null,
+  };
   await finishPiece(ports, plan, 'publish', piece, { json: toJson(receipt) }, summary, started);
 }
 
@@ -61,7 +64,9 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     centroids: sha(await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'npy'))),
     ...(run.backbone === 'filter-bank' ? {} : { backbone: sha(await readObject(ports.store, run.backbone)) }),
   };
-  const metrics = plan.request.masks ? await readJson<Record<string, unknown>>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json')) : null;
+  const metrics = plan.request.masks
+    ? await readJson<Record<string, unknown>>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'))
+    : null;
   return {
     version: 1,
     name: run.name,
@@ -76,7 +81,11 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     attention: { kind: report.kind, check: report.check ?? null },
     unit: run.unit,
     trainedOn: { images: plan.images },
-    metrics: metrics && { miou: metrics.miou, miouForeground: metrics.miouForeground, foregroundIou: metrics.foregroundIou },
+    metrics: metrics && {
+      miou: metrics.miou,
+      miouForeground: metrics.miouForeground,
+      foregroundIou: metrics.foregroundIou,
+    },
     projectionHead: 'none',
     licence: licenceNote(run.backbone),
   };

@@ -9,10 +9,20 @@ import type { Card } from '#core/labels/card';
 import { hexOf } from '#core/labels/palette';
 import type { Metrics } from '#core/metrics/finish';
 import { reportPage } from '#core/pages/report';
-import type { ClassFacts, Figure, ForegroundCheck, ForegroundFacts, MetricsFacts, ModelFacts, ReportData, ReviewItem, RunFacts } from '#core/pages/report-data';
+import type {
+  ClassFacts,
+  Figure,
+  ForegroundCheck,
+  ForegroundFacts,
+  MetricsFacts,
+  ModelFacts,
+  ReportData,
+  ReviewItem,
+  RunFacts,
+} from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
-import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readClusters } from './cluster.ts';
+import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
@@ -41,7 +51,13 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
   const run = runOf(plan);
   const data: ReportData = {
     run: runFacts(ports, plan, run, receipt, card),
-    receipt: { counts: receipt.counts, rejected: receipt.rejected, duplicates: receipt.duplicate, empty: receipt.empty, notes: receipt.notes },
+    receipt: {
+      counts: receipt.counts,
+      rejected: receipt.rejected,
+      duplicates: receipt.duplicate,
+      empty: receipt.empty,
+      notes: receipt.notes,
+    },
     classes: gathered.sheets.map((sheet, i) => classFacts(sheet, i + 1, gathered.pixels, members[i]!, thumbnails)),
     directory: ports.place,
     review: reviewFacts(gathered, thumbnails),
@@ -70,10 +86,21 @@ async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
   }
   const sum = all.reduce((a, b) => a + b, 0);
   const squares = all.reduce((a, b) => a + b * b, 0);
-  return { sheets, review, pixels, confidences: { count: all.length, sum, squares, below: limit => all.filter(c => c < limit).length } };
+  return {
+    sheets,
+    review,
+    pixels,
+    confidences: { count: all.length, sum, squares, below: limit => all.filter(c => c < limit).length },
+  };
 }
 
-function classFacts(sheet: ClassSheet, id: number, pixels: number, members: ReturnType<typeof pickMembers>, thumbnails: Map<string, Thumbnail>): ClassFacts {
+function classFacts(
+  sheet: ClassSheet,
+  id: number,
+  pixels: number,
+  members: ReturnType<typeof pickMembers>,
+  thumbnails: Map<string, Thumbnail>,
+): ClassFacts {
   return {
     id,
     name: `class ${id}`,
@@ -86,7 +113,13 @@ function classFacts(sheet: ClassSheet, id: number, pixels: number, members: Retu
     // Half the squared distance of unit vectors is one minus their cosine.
     cohesion: sheet.owned ? Math.max(0, 1 - sheet.squaredDistances / sheet.owned / 2) : null,
     confidence: sheet.images ? sheet.confidences / sheet.images : null,
-    members: members.map(({ name, group, distance, confidence }) => ({ image: name, group, distance: half(distance), confidence, ...thumbnails.get(name)! })),
+    members: members.map(({ name, group, distance, confidence }) => ({
+      image: name,
+      group,
+      distance: half(distance),
+      confidence,
+      ...thumbnails.get(name)!,
+    })),
   };
 }
 
@@ -97,20 +130,25 @@ function reviewFacts({ review, confidences }: Gathered, thumbnails: Map<string, 
   const mean = count ? sum / count : 0;
   const limit = Math.max(0, mean - Math.sqrt(Math.max(0, squares / Math.max(1, count) - mean ** 2)));
   const suggested = below(limit);
-  const items = review.items.slice(0, suggested).map(({ item }, i): ReviewItem => ({
-    image: item.name,
-    confidence: item.confidence,
-    classes: item.labels,
-    reasons: reasonsFor(item.labels, i),
-    ...thumbnails.get(item.name)!,
-  }));
+  const items = review.items.slice(0, suggested).map(
+    ({ item }, i): ReviewItem => ({
+      image: item.name,
+      confidence: item.confidence,
+      classes: item.labels,
+      reasons: reasonsFor(item.labels, i),
+      ...thumbnails.get(item.name)!,
+    }),
+  );
   const rule = `confidence below ${limit.toFixed(3)}: more than one standard deviation under the mean of ${mean.toFixed(3)}`;
   return { items, suggested, rule, secondsPerImage };
 }
 
 function reasonsFor(labels: readonly number[], place: number): string[] {
   const reasons = [place === 0 ? 'lowest confidence of all' : 'its pixels lie almost as near to another class'];
-  if (labels.length > 1) reasons.push(`shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`);
+  if (labels.length > 1)
+    reasons.push(
+      `shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`,
+    );
   return reasons;
 }
 
@@ -123,7 +161,11 @@ function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, c
     version: programVersion,
     device: ports.models.device,
     threads: ports.tuning.threads,
-    stages: Object.entries(timing).map(([name, seconds]) => ({ name, seconds, images: perImage.has(name) ? plan.images : null })),
+    stages: Object.entries(timing).map(([name, seconds]) => ({
+      name,
+      seconds,
+      images: perImage.has(name) ? plan.images : null,
+    })),
     totalSeconds: Object.values(timing).reduce((a, b) => a + b, 0),
     peakMemoryBytes: null,
     bound: null,
@@ -154,7 +196,14 @@ function commandOf(plan: Plan, run: SettledRun): string {
 function foregroundFacts(run: SettledRun, report: AttentionReport, card: Card): ForegroundFacts {
   const source = typeof run.threshold === 'number' ? 'given' : run.threshold;
   const threshold = card.decision.kind === 'threshold' ? card.decision.threshold : report.threshold;
-  return { threshold, source, otsu: report.threshold, histogram: report.histogram, share: report.foregroundShare, check: report.check ? signsOf(report.check) : null };
+  return {
+    threshold,
+    source,
+    otsu: report.threshold,
+    histogram: report.histogram,
+    share: report.foregroundShare,
+    check: report.check ? signsOf(report.check) : null,
+  };
 }
 
 /** The three signs of a head that turned round, each with the limit it is held against. */

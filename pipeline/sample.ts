@@ -1,6 +1,6 @@
 /** The sample of images that `attend` looks at, and what their features are needed for. */
 import { type ForegroundSeed, foregroundSeed } from '#core/attention/foreground-seed';
-import { type Foreground, gramMatrix, headMaps, foregroundScore, unitFeatures } from '#core/attention/pixel-attention';
+import { type BackboneMaps, gramMatrix, headMaps, unitFeatures } from '#core/attention/pixel-attention';
 import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
 import { toModel } from '#core/graph/model';
 import { reshape, shape, slice, transpose } from '#core/graph/ops';
@@ -35,7 +35,8 @@ export interface Sampled {
 export interface SamplePass {
   readonly features: boolean;
   readonly seeds: boolean;
-  readonly untrained?: Exclude<Foreground, { kind: 'head' }>;
+  /** A foreground score that needs no fitting: [N, 1, h, w]. */
+  readonly score?: (maps: BackboneMaps, unit: Tensor) => Tensor;
   /** From unit features to what the head sees. */
   readonly project?: (unit: Tensor) => Tensor;
 }
@@ -53,6 +54,11 @@ export async function chooseSample(ports: Ports, plan: Plan, count: number, seed
   return chosen.map(({ image }) => image).sort((a, b) => order(a.name, b.name));
 }
 
+export interface SampleResult {
+  readonly sampled: readonly Sampled[];
+  readonly rejected: readonly { readonly name: string; readonly reason: string }[];
+}
+
 /** Runs the backbone over images; those that cannot be read, and copies of earlier ones, are left out. */
 export async function samplePass(
   ports: Ports,
@@ -61,14 +67,19 @@ export async function samplePass(
   backbone: Backbone,
   rule: ModelSizeRule,
   pass: SamplePass,
-): Promise<Sampled[]> {
-  const model = await ports.models.load(passGraph(backbone, pass), { sessions: ports.tuning.threads, threadsPerSession: 1 });
+): Promise<SampleResult> {
+  const model = await ports.models.load(passGraph(backbone, pass), {
+    sessions: ports.tuning.threads,
+    threadsPerSession: 1,
+  });
   const seen = new Set<string>();
   const sampled: Sampled[] = [];
+  const rejected: { name: string; reason: string }[] = [];
   let done = 0;
   try {
     const work = async (planned: PlannedImage) => {
       const read = await readImage(ports, prefix, planned, rule);
+      if (read.state === 'rejected') rejected.push(read);
       if (read.state === 'rejected' || seen.has(read.sha256)) return undefined;
       seen.add(read.sha256);
       return sampleOne(model, pass, read.decoded.image);
@@ -80,7 +91,7 @@ export async function samplePass(
   } finally {
     await model.release();
   }
-  return sampled;
+  return { sampled, rejected };
 }
 
 function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
@@ -90,7 +101,7 @@ function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
   const outputs: Record<string, Tensor> = {};
   if (pass.features) outputs.features = positionRows(unit);
   if (pass.seeds) outputs.gram = gramMatrix(unitFeatures(headMaps(maps)));
-  if (pass.untrained) outputs.score = foregroundScore(pass.untrained, unit, maps.deep!);
+  if (pass.score) outputs.score = pass.score(maps, unit);
   if (pass.project) outputs.projected = positionRows(pass.project(unit));
   outputs.grid = gridSize(unit);
   return toModel({ name: 'sample', inputs: [image], outputs });
@@ -115,7 +126,7 @@ async function sampleOne(model: Model, pass: SamplePass, image: RgbImage): Promi
     grid,
     ...(pass.features && { features: floats('features')! }),
     ...(pass.seeds && { seed: foregroundSeed(floats('gram')!, grid.height, grid.width) }),
-    ...(pass.untrained && { score: floats('score')! }),
+    ...(pass.score && { score: floats('score')! }),
     ...(pass.project && { projected: floats('projected')! }),
   };
 }

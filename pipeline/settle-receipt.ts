@@ -1,8 +1,8 @@
 /** Every input's one state, from the markers of label. */
 import type { Plan } from '#core/job/plan';
+import { waves } from '#core/job/progress';
 import { balanceReceipt, type Receipt } from '#core/job/receipt';
 import { settleRun } from '#core/job/request';
-import { waves } from '#core/job/progress';
 import { readObject } from './documents.ts';
 import type { LabelledImage, LabelSummary } from './label.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -12,7 +12,10 @@ import type { ObjectStore, Ports } from './ports.ts';
 export type SettledImage =
   | Extract<LabelledImage, { state: 'rejected' }>
   | Extract<LabelledImage, { state: 'labelled' | 'empty' }>
-  | (Omit<Extract<LabelledImage, { state: 'labelled' | 'empty' }>, 'state'> & { readonly state: 'duplicate'; readonly of: string });
+  | (Omit<Extract<LabelledImage, { state: 'labelled' | 'empty' }>, 'state'> & {
+      readonly state: 'duplicate';
+      readonly of: string;
+    });
 
 /** Every input in path order. A copy of an earlier input that was not rejected is a duplicate. */
 export async function* settledImages(store: ObjectStore, plan: Plan): AsyncGenerator<SettledImage> {
@@ -49,7 +52,10 @@ export async function settleReceipt(ports: Ports, plan: Plan): Promise<Receipt> 
     else lists[image.state].push(image.name);
   }
   const settings = settingsOf(plan);
-  return balanceReceipt({ ...lists, settings, hashes: await hashesOf(ports, plan), timing: await timingOf(ports.store, plan) }, plan.images);
+  return balanceReceipt(
+    { ...lists, settings, hashes: await hashesOf(ports, plan), timing: await timingOf(ports.store, plan) },
+    plan.images,
+  );
 }
 
 /** What shapes the result; no paths. */
@@ -57,15 +63,23 @@ function settingsOf(plan: Plan): Record<string, unknown> {
   const { request } = plan;
   const settled = request.kind === 'run' ? settleRun(request) : request;
   const { images: _images, masks: _masks, ...settings } = settled;
-  const names = Object.entries(settings).map(([key, value]) => [key, typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value]);
+  const names = Object.entries(settings).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value,
+  ]);
   return { ...Object.fromEntries(names), clusters: plan.clusters, classes: plan.classes ?? null };
 }
 
 async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<string, string>> {
-  if (plan.request.kind === 'predict') return { model: digest.sha256(await readObject(store, `${plan.request.model}model.onnx`)) };
+  if (plan.request.kind === 'predict')
+    return { model: digest.sha256(await readObject(store, `${plan.request.model}model.onnx`)) };
   const of = async (stage: 'attend' | 'cluster', piece: string, extension: string) =>
     digest.sha256(await readObject(store, outputKey(plan, stage, piece, extension)));
-  return { model: await of('cluster', 'best', 'onnx'), attention: await of('attend', 'head', 'onnx'), centroids: await of('cluster', 'best', 'npy') };
+  return {
+    model: await of('cluster', 'best', 'onnx'),
+    attention: await of('attend', 'head', 'onnx'),
+    centroids: await of('cluster', 'best', 'npy'),
+  };
 }
 
 /** Seconds of work per stage, summed over its pieces. */

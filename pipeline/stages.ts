@@ -18,7 +18,14 @@ import { publish } from './publish.ts';
 
 type StageFunction = (ports: Ports, plan: Plan, piece: string) => Promise<void>;
 
-export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFunction>> = { attend, embed, cluster, label, evaluate, publish };
+export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFunction>> = {
+  attend,
+  embed,
+  cluster,
+  label,
+  evaluate,
+  publish,
+};
 
 /** Where the messages of each kind wait. On a laptop all are the same queue. */
 export interface Queues {

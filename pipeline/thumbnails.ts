@@ -21,27 +21,42 @@ export interface Thumbnail {
 const jpegQuality = 80;
 
 /** Makes and stores the thumbnails of the named images, shard by shard. */
-export async function writeThumbnails(ports: Ports, plan: Plan, names: ReadonlySet<string>): Promise<Map<string, Thumbnail>> {
+export async function writeThumbnails(
+  ports: Ports,
+  plan: Plan,
+  names: ReadonlySet<string>,
+): Promise<Map<string, Thumbnail>> {
   const order = new Map([...names].map((name, i) => [name, String(i).padStart(5, '0')]));
   const thumbnails = new Map<string, Thumbnail>();
   for (const shard of plan.shards) {
     const wanted = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))]
       .map(({ name, bytes }) => ({ name: name.slice(0, -'.png'.length), bytes }))
       .filter(({ name }) => names.has(name));
-    const work = async ({ name, bytes }: (typeof wanted)[number]) => [name, await writeOne(ports, plan, name, bytes, order.get(name)!)] as const;
-    for await (const [name, thumbnail] of mapInOrder(wanted, ports.tuning.threads * 3, work)) thumbnails.set(name, thumbnail);
+    const work = async ({ name, bytes }: (typeof wanted)[number]) =>
+      [name, await writeOne(ports, plan, name, bytes, order.get(name)!)] as const;
+    for await (const [name, thumbnail] of mapInOrder(wanted, ports.tuning.threads * 3, work))
+      thumbnails.set(name, thumbnail);
   }
   return thumbnails;
 }
 
-async function writeOne(ports: Ports, plan: Plan, name: string, labels: Uint8Array, number: string): Promise<Thumbnail> {
+async function writeOne(
+  ports: Ports,
+  plan: Plan,
+  name: string,
+  labels: Uint8Array,
+  number: string,
+): Promise<Thumbnail> {
   const photo = await readObject(ports.store, plan.request.images + name);
   const { image } = await ports.images.decode(photo, shown => thumbnailSize(shown.width, shown.height));
   const { width, height, ids } = await decodeIndexPng(labels, (bytes, limit) => ports.images.inflate(bytes, limit));
   const small = resizeLabelMap({ width, height, data: ids }, image.width, image.height);
   const overlay = await encodeOverlayPng(small, { deflate: bytes => ports.images.deflate(bytes), alpha: 255 });
   const at = (extension: string) => `thumbnails/${number}.${extension}`;
-  await ports.store.put(keys.published(plan.job, `report/${at('jpg')}`), await ports.images.encodeJpeg(image, jpegQuality));
+  await ports.store.put(
+    keys.published(plan.job, `report/${at('jpg')}`),
+    await ports.images.encodeJpeg(image, jpegQuality),
+  );
   await ports.store.put(keys.published(plan.job, `report/${at('png')}`), overlay);
   return { thumbnail: at('jpg'), overlay: at('png'), width: image.width, height: image.height };
 }

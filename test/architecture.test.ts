@@ -12,8 +12,10 @@ type Room = (typeof rooms)[number];
 const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
   core: specifier => specifier.startsWith('#core/') || ['zod', 'ml-matrix'].includes(specifier),
   pipeline: specifier => /^#(core|pipeline)\//.test(specifier) || specifier === 'zod',
-  adapters: (specifier, file) => /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
-  cli: specifier => /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
+  adapters: (specifier, file) =>
+    /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
+  cli: specifier =>
+    /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
 };
 
 /** An adapter may use Node and the package it is named after. */
@@ -39,7 +41,10 @@ function* filesUnder(folder: string): Generator<string> {
 function importsOf(path: string): Import[] {
   const text = readFileSync(path, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
   const file = relative(root, path);
-  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)['"]([^'"]+)['"]/gm)].map(match => ({ file, specifier: match[1]! }));
+  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)['"]([^'"]+)['"]/gm)].map(match => ({
+    file,
+    specifier: match[1]!,
+  }));
 }
 
 describe('walls', () => {
@@ -72,13 +77,19 @@ describe('walls', () => {
 describe('core', () => {
   it('has no clock, no chance and no process of its own', () => {
     const worldly = /\b(Math\.random|Date\.now|new Date\(\)|performance\.now|process\.|console\.)/;
-    const offenders = [...filesUnder(join(root, 'core'))].filter(path => worldly.test(withoutText(readFileSync(path, 'utf8'))));
+    const offenders = [...filesUnder(join(root, 'core'))].filter(path =>
+      worldly.test(withoutText(readFileSync(path, 'utf8'))),
+    );
     expect(offenders.map(path => relative(root, path))).toEqual([]);
   });
 });
 
 /** Source without comments and template texts: the report's page script may use what a browser has. */
-const withoutText = (source: string): string => source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/`[\s\S]*?`/g, '``').replace(/\/\/.*$/gm, '');
+const withoutText = (source: string): string =>
+  source
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/`[\s\S]*?`/g, '``')
+    .replace(/\/\/.*$/gm, '');
 
 describe('rooms', () => {
   it('have no drawers', () => {

@@ -2,8 +2,28 @@
 import { l2Normalize, resizeLike } from '../graph/layers.ts';
 import { toModel } from '../graph/model.ts';
 import {
-  add, clip, concat, conv, div, equal, gather, matmul, mul, pad, reduceL2, reduceMean, reduceSum, reshape, resize,
-  shape, slice, squeeze, sub, topK, transpose, where,
+  add,
+  clip,
+  concat,
+  conv,
+  div,
+  equal,
+  gather,
+  matmul,
+  mul,
+  pad,
+  reduceL2,
+  reduceMean,
+  reduceSum,
+  reshape,
+  resize,
+  shape,
+  slice,
+  squeeze,
+  sub,
+  topK,
+  transpose,
+  where,
 } from '../graph/ops.ts';
 import { constant, input, type Tensor } from '../graph/tensor.ts';
 
@@ -85,7 +105,11 @@ function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor
     const embedding = l2Normalize(project(unit, attention.embedding.projection), 1, epsilon);
     return { foreground: score, embedding };
   }
-  const embedding = resize(maps.deep!, { scales: [1, 1, 4, 4] }, { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
+  const embedding = resize(
+    maps.deep!,
+    { scales: [1, 1, 4, 4] },
+    { mode: 'linear', coordinate_transformation_mode: 'half_pixel' },
+  );
   const foreground = resizeLike(score, embedding, 'linear');
   return { foreground, embedding, pooled: gatedPool(embedding, foreground, attention.gateRange) };
 }
@@ -128,7 +152,8 @@ const borderNeighbours = 5;
 function borderDistance(unit: Tensor): Tensor {
   const x = l2Normalize(unit, 1, epsilon);
   const flat = (part: Tensor) => reshape(part, [0, 0, -1]);
-  const line = (axis: number, start: number, end: number) => flat(slice(x, { starts: [start], ends: [end], axes: [axis] }));
+  const line = (axis: number, start: number, end: number) =>
+    flat(slice(x, { starts: [start], ends: [end], axes: [axis] }));
   const last = 2 ** 31 - 1;
   const inner = (axis: number, at: number) => {
     const edge = slice(x, { starts: [at, 1], ends: [at === 0 ? 1 : last, -1], axes: [axis, 5 - axis] });
@@ -138,7 +163,10 @@ function borderDistance(unit: Tensor): Tensor {
   const cosines = matmul(transpose(flat(x), { perm: [0, 2, 1] }), ring);
   const [nearest] = topK(cosines, borderNeighbours + 1, { axis: 2 });
   const mean = (from: number) =>
-    reduceMean(slice(nearest, { starts: [from], ends: [from + borderNeighbours], axes: [2] }), { axes: [2], keepdims: 1 });
+    reduceMean(slice(nearest, { starts: [from], ends: [from + borderNeighbours], axes: [2] }), {
+      axes: [2],
+      keepdims: 1,
+    });
   const grid = gatherGrid(x);
   const onGrid = (t: Tensor) => reshape(transpose(t, { perm: [0, 2, 1] }), grid);
   const distance = (from: number) => sub(constant(1), onGrid(mean(from)));

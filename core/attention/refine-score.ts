@@ -34,7 +34,8 @@ export function refineScore(
 /** Mean of the pixels that fall into each cell. */
 function shrinkGrey(grey: Uint8Array, width: number, height: number, w: number, h: number): Uint8Array {
   const small = new Uint8Array(w * h);
-  const edges = (from: number, to: number) => Int32Array.from({ length: to + 1 }, (_, i) => Math.floor((i * from) / to));
+  const edges = (from: number, to: number) =>
+    Int32Array.from({ length: to + 1 }, (_, i) => Math.floor((i * from) / to));
   const columns = edges(width, w);
   const rows = edges(height, h);
   for (let y = 0; y < h; y++) {

@@ -31,5 +31,7 @@ export type Card = z.output<typeof card>;
 export function parseCard(document: unknown): Card {
   const parsed = card.safeParse(document);
   if (parsed.success) return parsed.data;
-  throw new PermanentError(`card.json is not usable: ${sayIssues(parsed.error)}; take the model folder as it was published`);
+  throw new PermanentError(
+    `card.json is not usable: ${sayIssues(parsed.error)}; take the model folder as it was published`,
+  );
 }

@@ -27,14 +27,22 @@ export interface PseudoLabel {
  * @param foreground needed for `threshold`
  * @param image at the size of the label map; its grey values guide the refinement
  */
-export function pseudoLabel(decision: Decision, scores: ScoreMap, foreground: GridMap | undefined, image: RgbImage): PseudoLabel {
+export function pseudoLabel(
+  decision: Decision,
+  scores: ScoreMap,
+  foreground: GridMap | undefined,
+  image: RgbImage,
+): PseudoLabel {
   const { width, height } = image;
   if (decision.kind === 'argmax') {
     const data = upsampledArgmax(scores, width, height);
     return describe({ width, height, data }, scores, 0);
   }
   const inside = foregroundMask(decision, foreground!, image);
-  const best = decision.upsample === 'nearest' ? nearestArgmax(scores, width, height) : upsampledArgmax(scores, width, height, inside);
+  const best =
+    decision.upsample === 'nearest'
+      ? nearestArgmax(scores, width, height)
+      : upsampledArgmax(scores, width, height, inside);
   for (let i = 0; i < best.length; i++) best[i] = inside[i] ? best[i]! + 1 : 0;
   return describe({ width, height, data: best }, scores, 1);
 }
@@ -48,7 +56,11 @@ function foregroundMask(decision: Decision & { kind: 'threshold' }, foreground: 
 }
 
 /** The score that is held against the threshold, at the image's size: [height, width]. */
-export function foregroundScore(decision: Decision & { kind: 'threshold' }, foreground: GridMap, image: RgbImage): Float32Array {
+export function foregroundScore(
+  decision: Decision & { kind: 'threshold' },
+  foreground: GridMap,
+  image: RgbImage,
+): Float32Array {
   const { width, height } = image;
   if (decision.refine) return refineScore(foreground, greyOf(image), width, height, decision.refine);
   return resizeMap(foreground.data, foreground.height, foreground.width, height, width);
