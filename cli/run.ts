@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly threads?: number;
   readonly labelFormat: string;
   readonly name: string;
+  /** Not on the command line: how many images attend looks at. */
+  readonly attendSample?: number;
   readonly json?: boolean;
   readonly debug?: boolean;
 }
@@ -125,6 +127,7 @@ function shapingOptions({
   seed,
   labelFormat,
   name,
+  attendSample,
 }: RunOptions) {
   return {
     clusters,
@@ -140,6 +143,7 @@ function shapingOptions({
     seed,
     labelFormat,
     name,
+    attendSample,
   };
 }
 

@@ -2,7 +2,7 @@
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Card } from '#core/labels/card';
-import { defaultClasses } from '#core/labels/class-map';
+import { defaultClasses, formatClassMap } from '#core/labels/class-map';
 import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { decisionOf } from './labeller.ts';
@@ -43,7 +43,7 @@ async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
   const at = (file: string) => keys.model(card.name, card.modelVersion, file);
   await ports.store.putNew(at('model.onnx'), model);
   await ports.store.putNew(at('card.json'), toJson(card));
-  await ports.store.putNew(at('classes.json'), toJson(defaultClasses(plan.clusters)));
+  await ports.store.putNew(at('classes.json'), new TextEncoder().encode(formatClassMap(defaultClasses(plan.clusters))));
   return { card };
 }
 
