@@ -20,7 +20,7 @@ export interface Region {
   readonly id: number;
   readonly pixels: number;
   readonly outer: Polygon;
-  /** From top to bottom by their first pixel edge. */
+  /** In the order in which their lower edges are met from the top. */
   readonly holes: readonly Polygon[];
 }
 
@@ -122,10 +122,9 @@ function edgeAbove(polygon: readonly number[], x: number, y: number): number {
  */
 export function keyhole({ outer, holes }: Region): Polygon {
   const polygon = [...outer];
-  const tops = holes.map(hole => ({ hole, top: topCorner(hole) }));
-  // From top to bottom: what a hole's cut meets above has been joined before.
-  tops.sort((a, b) => a.hole[a.top + 1]! - b.hole[b.top + 1]! || a.hole[a.top]! - b.hole[b.top]!);
-  for (const { hole, top } of tops) {
+  // In this order, what a hole's cut meets above has been joined before: its lower edge was met on the way down first.
+  for (const hole of holes) {
+    const top = topCorner(hole);
     const [x, y] = [hole[top]!, hole[top + 1]!];
     const edge = edgeAbove(polygon, x, y);
     const level = polygon[edge + 1]!;

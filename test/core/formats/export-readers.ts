@@ -214,7 +214,9 @@ function readLabelStudio(files: Files, sizes: ReadonlyMap<string, { width: numbe
   const pictures: NamedPictures = new Map();
   for (const key of [...files.keys()].filter(name => name.startsWith('tasks-')).sort()) {
     for (const { data, predictions } of JSON.parse(text(files, key)) as Task[]) {
-      const image = decodeURIComponent(data.image.replace('/data/local-files/?d=', ''));
+      const url = new URL(data.image, 'http://localhost');
+      if (url.pathname !== '/data/local-files/') throw new Error(`not in the local storage: ${data.image}`);
+      const image = url.searchParams.get('d')!;
       const size = sizes.get(image)!;
       const picture = { width: size.width, height: size.height, names: blank(size.width, size.height) };
       const results = predictions[0]!.result;

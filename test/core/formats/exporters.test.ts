@@ -62,7 +62,7 @@ function oddClasses(k: number): ClassMap {
 
 describe.each(exportFormats)('%s', format => {
   const awkward = Object.entries(awkwardMaps).map(([name, map], i) => ({
-    image: `${i % 2 ? 'ordner ü/' : ''}${name} #${i}&.jpg`,
+    image: `${i % 2 ? 'ordner ü/' : ''}${name} #${i}&%20+.jpg`,
     map,
   }));
 

@@ -95,6 +95,13 @@ describe('outlines', () => {
     expect(signedArea(region!.holes[0]!)).toBe(-1);
   });
 
+  it('cuts from a hole to the nearest outline above, by hand', () => {
+    const [region] = traceRegions(drawnMap('111', '1.1', '111', '1.1', '111'));
+    const corners = keyhole(region!).join(' ');
+    expect(corners).toContain('1 0 1 1');
+    expect(corners).toContain('1 2 1 3');
+  });
+
   const check = (map: LabelMap) => {
     const { component, count } = connectedComponents(map);
     const regions = traceRegions(map);
@@ -117,6 +124,6 @@ describe('outlines', () => {
 
   it.each(Object.entries(awkwardMaps))('give back %s', (_, map) => check(map));
   it('give back any map, holes and keyholes included', () => {
-    fc.assert(fc.property(small, check), { numRuns: 300 });
+    fc.assert(fc.property(small, check), { numRuns: 150 });
   });
 });

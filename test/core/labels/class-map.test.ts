@@ -185,12 +185,14 @@ describe('undo', () => {
     const third = mergeClasses(second, ['2', '3']);
     const done = [historyEntry('done', first, second), historyEntry('done too', second, third)];
     const lost = [
+      historyEntry('lost the same', first, renameClass(first, '1', 'z')),
+
       historyEntry('lost', first, renameClass(first, '2', 'y')),
       historyEntry('lost too', second, ignoreClasses(second, ['1'], true)),
     ];
     for (const history of [
       [...lost, ...done],
-      [done[0]!, lost[0]!, done[1]!, lost[1]!],
+      [done[0]!, lost[0]!, lost[1]!, done[1]!, lost[2]!],
       [...done, ...lost],
     ]) {
       const back = undoEdit(third, history);
