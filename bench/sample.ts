@@ -6,7 +6,9 @@ const seeds = [0, 1, 2];
 
 export async function sample(): Promise<void> {
   requireData();
-  console.log(`| set | ${sizes.map(size => `${size} images`).join(' | ')} |\n|---|${sizes.map(() => '---').join('|')}|`);
+  console.log(
+    `| set | ${sizes.map(size => `${size} images`).join(' | ')} |\n|---|${sizes.map(() => '---').join('|')}|`,
+  );
   for (const set of ['coco128', 'ccp']) {
     const folder = `${dataFolder}/segmentation/${set}`;
     const row = [];

@@ -22,9 +22,17 @@ export async function throughput(): Promise<void> {
   const again = await bareRates(files);
   const perPass = (bare.decodeSeconds + bare.modelSeconds + again.decodeSeconds + again.modelSeconds) / 2;
   const passes = 2 + Math.min(attendSample, images.total) / images.total;
-  console.log(`bare decoding ${rate(files, bare.decodeSeconds)} and ${rate(files, again.decodeSeconds)} images/s, bare model ${rate(files, bare.modelSeconds)} and ${rate(files, again.modelSeconds)} images/s (before and after the run)`);
-  console.log(`stages in seconds: ${Object.entries(seconds).map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', ')}; embed ${imagesPerSecond.embed}, label ${imagesPerSecond.label} images/s`);
-  console.log(`ceiling of ${passes.toFixed(2)} passes ${(images.total / (passes * perPass)).toFixed(2)} images/s, run ${(images.total / seconds.total).toFixed(2)} images/s: ratio ${((passes * perPass) / seconds.total).toFixed(3)}`);
+  console.log(
+    `bare decoding ${rate(files, bare.decodeSeconds)} and ${rate(files, again.decodeSeconds)} images/s, bare model ${rate(files, bare.modelSeconds)} and ${rate(files, again.modelSeconds)} images/s (before and after the run)`,
+  );
+  console.log(
+    `stages in seconds: ${Object.entries(seconds)
+      .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
+      .join(', ')}; embed ${imagesPerSecond.embed}, label ${imagesPerSecond.label} images/s`,
+  );
+  console.log(
+    `ceiling of ${passes.toFixed(2)} passes ${(images.total / (passes * perPass)).toFixed(2)} images/s, run ${(images.total / seconds.total).toFixed(2)} images/s: ratio ${((passes * perPass) / seconds.total).toFixed(3)}`,
+  );
 }
 
 const rate = (files: readonly string[], seconds: number): string => (files.length / seconds).toFixed(1);
@@ -35,12 +43,13 @@ async function bareRates(files: readonly string[]): Promise<{ decodeSeconds: num
   const shapes: { width: number; height: number }[] = [];
   const decodeStart = performance.now();
   const decode = (file: string) => codec.decode(readFileSync(file), shown => modelSize(shown, productSizeRule));
-  for await (const { image } of mapInOrder(files, threads * 3, decode)) shapes.push({ width: image.width, height: image.height });
+  for await (const { image } of mapInOrder(files, threads * 3, decode))
+    shapes.push({ width: image.width, height: image.height });
   const decodeSeconds = (performance.now() - decodeStart) / 1000;
   const runtime = new OnnxRuntime();
   const model = await runtime.load(readFileSync(mobilenet), { sessions: threads, threadsPerSession: 1 });
   const modelStart = performance.now();
-  for await (const _ of mapInOrder(shapes, threads, shape => runBare(model, shape))) continue;
+  for await (const _ of mapInOrder(shapes, threads, shape => runBare(model, shape)));
   const modelSeconds = (performance.now() - modelStart) / 1000;
   await runtime.close();
   return { decodeSeconds, modelSeconds };

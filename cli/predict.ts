@@ -56,6 +56,8 @@ export async function predict(
     for (const file of ['model.onnx', 'card.json']) {
       await workplace.putIfChanged(modelPrefix + file, workplace.readUserFile(join(options.model, file), 'model'));
     }
+    const names = workplace.readIfThere(join(options.model, 'classes.json'));
+    if (names) await workplace.putIfChanged(`${modelPrefix}classes.json`, names);
     const request = parseRequest({
       kind: 'predict',
       images: keys.images('local'),

@@ -1,5 +1,4 @@
 /** `selflabel run`: a folder of photos in; label maps, a report and a model out. */
-import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { settingsEntry } from '#core/backbone/settings';
@@ -9,7 +8,7 @@ import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { integer, listOfIntegers, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
-import { openWorkplace, type Workplace } from './workplace.ts';
+import { openWorkplace, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options as commander gives them. */
 export interface RunOptions {
@@ -184,15 +183,6 @@ function parseSettings(bytes: Uint8Array, file: string): unknown {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new PermanentError(`the settings beside ${file} are no JSON: ${(cause as Error).message}`);
-  }
-}
-
-function readIfThere(file: string): Uint8Array | undefined {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }
 

@@ -18,6 +18,7 @@ export interface Workplace {
   /** Stores bytes unless the same ones lie there: an unchanged object keeps what depends on it. */
   putIfChanged(key: string, bytes: Uint8Array): Promise<void>;
   readUserFile(file: string, what: string): Uint8Array;
+  readIfThere(file: string): Uint8Array | undefined;
   close(): Promise<void>;
 }
 
@@ -76,6 +77,7 @@ export async function openWorkplace(
       if (!before || Buffer.compare(before, bytes) !== 0) await store.put(key, bytes);
     },
     readUserFile,
+    readIfThere,
     async close() {
       log.close();
       await models.close();
@@ -94,4 +96,14 @@ function readUserFile(file: string, what: string): Uint8Array {
   const found = statSync(file, { throwIfNoEntry: false });
   if (!found?.isFile()) throw new PermanentError(`${file} does not exist; give the file of the ${what}`);
   return readFileSync(file);
+}
+
+/** A small file that may be missing. */
+export function readIfThere(file: string): Uint8Array | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -24,6 +24,7 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   if (before && Buffer.compare(before, stamp) === 0) return;
   await collectLabels(ports, target, plan);
   if (plan.request.kind === 'run') await collectModel(ports.store, target, plan);
+  else await collectNames(ports.store, target, plan.request.model);
   await copy(ports.store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');
   if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
   else await target.delete('metrics.json');
@@ -68,6 +69,12 @@ async function collectModel(store: ObjectStore, target: ObjectStore, plan: Plan)
   await copy(store, keys.model(model!, version!, 'classes.json'), target, 'classes.json');
   await target.delete('classes.history.json');
   await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+}
+
+/** The names people gave to the classes of the model that was applied. */
+async function collectNames(store: ObjectStore, target: ObjectStore, model: string): Promise<void> {
+  const classes = await store.get(`${model}classes.json`);
+  if (classes) await target.put('classes.json', classes);
 }
 
 async function collectReport(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {

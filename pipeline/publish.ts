@@ -43,7 +43,7 @@ async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
   const at = (file: string) => keys.model(card.name, card.modelVersion, file);
   await ports.store.putNew(at('model.onnx'), model);
   await ports.store.putNew(at('card.json'), toJson(card));
-  await ports.store.putNew(at('classes.json'), new TextEncoder().encode(formatClassMap(defaultClasses(plan.clusters))));
+  await ports.store.putNew(at('classes.json'), formatClassMap(defaultClasses(plan.clusters)));
   return { card };
 }
 

@@ -39,7 +39,7 @@ function* filesUnder(folder: string): Generator<string> {
 
 /** Static and dynamic imports and re-exports. */
 function importsOf(path: string): Import[] {
-  const text = readFileSync(path, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+  const text = withoutText(readFileSync(path, 'utf8'));
   const file = relative(root, path);
   return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)['"]([^'"]+)['"]/gm)].map(match => ({
     file,
