@@ -5,20 +5,22 @@ import {
   attentionModel,
   type Foreground,
   foregroundScore,
+  mapOrder,
   project,
 } from '#core/attention/pixel-attention';
 import { refineScore } from '#core/attention/refine-score';
 import { type RidgeHead, ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
-import type { Backbone } from '#core/attention/segmentation-model';
+import { applyAttention, type Backbone } from '#core/attention/segmentation-model';
 import { ScoreHistogram } from '#core/attention/threshold';
 import { PermanentError } from '#core/errors';
+import { importModel } from '#core/graph/import';
 import { l2Normalize } from '#core/graph/layers';
 import { resizeMap } from '#core/image/resize-map';
 import type { Plan, PlannedImage } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
 import { guidedRefinement } from '#core/labels/decision';
 import { type AttentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
-import { toJson } from './documents.ts';
+import { readObject, toJson } from './documents.ts';
 import { type FeatureSpace, fitFeatureSpace, measureMaps } from './feature-space.ts';
 import { finishPiece } from './marker.ts';
 import type { Ports } from './ports.ts';
@@ -48,9 +50,11 @@ interface Task {
 type Scored = Sampled & { readonly score: Float32Array };
 
 interface Fit {
-  readonly foreground: Foreground;
-  readonly space: FeatureSpace;
+  /** As people name it. */
+  readonly kind: string;
   readonly scored: readonly Scored[];
+  /** The attention file. @param range scores that count as gate 0 and gate 1 */
+  readonly onnx: (range: readonly [number, number]) => Uint8Array;
   readonly heads?: { readonly combined: RidgeHead; readonly border: RidgeHead; readonly fiedler: RidgeHead };
 }
 
@@ -59,6 +63,7 @@ const basisBytes = 256 * 2 ** 20;
 
 async function fitForeground(task: Task): Promise<Fit> {
   const { ports, run, backbone, images } = task;
+  if (run.attention.startsWith('backbones/')) return given(task);
   const { shorterSide } = sizeRule(run);
   const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
   const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
@@ -122,7 +127,36 @@ async function untrained(
   const hasScores = sampled[0]!.score !== undefined;
   const missing = hasScores ? rest : task.images;
   const more = missing.length ? await pass(task, missing, want) : [];
-  return { foreground: { kind }, space, scored: [...(hasScores ? sampled : []), ...more] as Scored[] };
+  const scored = [...(hasScores ? sampled : []), ...more] as Scored[];
+  return { kind, scored, onnx: attentionFile(task.run, { kind }, space) };
+}
+
+const attentionFile =
+  (run: SettledRun, foreground: Foreground, space: FeatureSpace): Fit['onnx'] =>
+  gateRange => {
+    const embedding: Attention['embedding'] =
+      run.unit === 'image' ? { kind: 'upsampled' } : { kind: 'projected', projection: space.labels };
+    return attentionModel({ channels: space.channels, foreground, embedding, gateRange });
+  };
+
+/** An attention file from elsewhere: only its threshold is found anew. */
+async function given(task: Task): Promise<Fit> {
+  const { ports, run, images } = task;
+  const file = run.attention.replace('backbones/', '');
+  const bytes = await readObject(ports.store, run.attention);
+  const model = importModel(bytes);
+  const outputs = new Set(model.outputs.map(({ name }) => name));
+  const needed = run.unit === 'image' ? ['foreground', 'embedding', 'pooled'] : ['foreground', 'embedding'];
+  const missing = needed.filter(name => !outputs.has(name));
+  const strange = model.inputs.filter(({ name }) => !mapOrder.includes(name as (typeof mapOrder)[number]));
+  if (missing.length || strange.length) {
+    throw new PermanentError(
+      `${file} is no attention file for --unit ${run.unit}: it must take ${mapOrder.join(', ')} and give ${needed.join(', ')}; use the attention.onnx of a run with this backbone and unit`,
+    );
+  }
+  const score: SamplePass['score'] = maps => applyAttention(model, maps, ['foreground'])[0]!;
+  const scored = (await firstReadable(task, [images], { features: false, seeds: false, score })) as readonly Scored[];
+  return { kind: file, scored, onnx: () => bytes };
 }
 
 async function trained(
@@ -151,7 +185,7 @@ async function trained(
     weights: Float32Array.from(weights.subarray(0, dimension)),
     bias: weights[dimension]!,
   };
-  return { foreground, space, scored, heads };
+  return { kind: 'self-trained', scored, onnx: attentionFile(task.run, foreground, space), heads };
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {
@@ -197,30 +231,21 @@ function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistog
   return histogram;
 }
 
-function describeFit(
-  run: SettledRun,
-  { foreground, space, scored, heads }: Fit,
-): { onnx: Uint8Array; report: AttentionReport } {
-  const histogram = scoreHistogram(run, scored);
-  const everything = foreground.kind === 'none';
+function describeFit(run: SettledRun, fit: Fit): { onnx: Uint8Array; report: AttentionReport } {
+  const histogram = scoreHistogram(run, fit.scored);
+  const everything = run.background === 'none';
   const threshold = everything ? 0 : histogram.otsuThreshold();
   const range = [histogram.quantile(0.005), histogram.quantile(0.995)] as const;
-  const attention: Attention = {
-    channels: space.channels,
-    foreground,
-    embedding: run.unit === 'image' ? { kind: 'upsampled' } : { kind: 'projected', projection: space.labels },
-    gateRange: range,
-  };
   const report: AttentionReport = {
-    kind: foreground.kind === 'head' ? 'self-trained' : foreground.kind,
+    kind: fit.kind,
     threshold,
     range,
     histogram: coarse(histogram, range),
     foregroundShare: everything ? 1 : histogram.shareAbove(threshold),
-    sample: scored.length,
-    check: heads && headCheckOf(heads, scored, threshold),
+    sample: fit.scored.length,
+    check: fit.heads && headCheckOf(fit.heads, fit.scored, threshold),
   };
-  return { onnx: attentionModel(attention), report };
+  return { onnx: fit.onnx(range), report };
 }
 
 /** Sixty bins for the report. */

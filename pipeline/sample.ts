@@ -103,7 +103,7 @@ function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
   if (pass.seeds) outputs.gram = gramMatrix(unitFeatures(headMaps(maps)));
   if (pass.score) outputs.score = pass.score(maps, unit);
   if (pass.project) outputs.projected = positionRows(pass.project(unit));
-  outputs.grid = gridSize(unit);
+  outputs.grid = gridSize(outputs.score ?? unit);
   return toModel({ name: 'sample', inputs: [image], outputs });
 }
 
