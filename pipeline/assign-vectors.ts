@@ -1,0 +1,136 @@
+/** Passes over all vectors in which a session finds the nearest centroids, while the main thread works on the block before. */
+import { assignWithDistancesGraph, type CentroidFeeds, centroidFeeds } from '#core/clustering/assign-graph';
+import { meanOf, toCentroids } from '#core/clustering/kmeans';
+import type { Metric } from '#core/clustering/metric';
+import { type Assignment, emptyAssignment } from '#core/clustering/nearest-centroid';
+import type { VectorSet } from '#core/clustering/vector-set';
+import type { Model, ModelOptions, Ports, RunResult, Tensors, TensorValue } from './ports.ts';
+import { rowsPerBlock, type VectorSource } from './vector-source.ts';
+
+/** What assignment needs of the world. */
+export type ClusterPorts = Pick<Ports, 'models' | 'tuning'>;
+
+/**
+ * On a processor, sessions of one thread, as many as there are threads and blocks to give them: small products share no
+ * work well. Elsewhere one session keeps the device busy.
+ */
+export function assignSessions(
+  { models, tuning: { threads } }: ClusterPorts,
+  count: number,
+  clusters: number,
+): ModelOptions {
+  const blocks = Math.max(1, Math.ceil(count / rowsPerBlock(clusters)));
+  const sessions = models.device === 'cpu' ? Math.min(threads, blocks) : 1;
+  return { sessions, threadsPerSession: Math.floor(threads / sessions) };
+}
+
+/** One block, back from its session. */
+export interface AssignedBlock {
+  readonly block: Float32Array;
+  /** Index of the block's first row among all vectors. */
+  readonly firstRow: number;
+  /** [rows]. */
+  readonly clusters: Int32Array;
+  /** [rows, 2], where the graph computes them. */
+  readonly distances: Float32Array | undefined;
+}
+
+/**
+ * Sends every block through the model and hands each to `take`, in order.
+ * @param inFlight blocks that are with the sessions at once
+ */
+export async function passOver(
+  source: VectorSource,
+  model: Model,
+  feeds: CentroidFeeds,
+  take: (assigned: AssignedBlock) => void,
+  { origin, inFlight }: { origin?: Float64Array; inFlight: number },
+): Promise<void> {
+  const spare = new FeedCopies(feeds, source.dimension, origin);
+  const pending: Promise<RunResult>[] = [];
+  let index = 0;
+  let firstRow = 0;
+  const takeNext = async () => {
+    const { outputs, feeds: returned } = await pending.shift()!;
+    const block = returned.points!.data as Float32Array;
+    spare.giveBack(returned);
+    const rows = block.length / source.dimension;
+    const clusters = outputs.assignment!.data as Int32Array;
+    take({ block, firstRow, clusters, distances: outputs.distances?.data as Float32Array | undefined });
+    source.giveBack(index++, block);
+    firstRow += rows;
+  };
+  for await (const block of source.blocks()) {
+    const run = model.run({ points: tensor(block, source.dimension), ...spare.take() });
+    // A run that fails while an earlier one is awaited is reported when its turn comes.
+    run.catch(() => {});
+    pending.push(run);
+    if (pending.length >= inFlight) await takeNext();
+  }
+  while (pending.length > 0) await takeNext();
+}
+
+/** Copies of what every run is fed besides the points: runs move their feeds away, so each needs its own. */
+class FeedCopies {
+  readonly #original: Tensors;
+  readonly #free: Tensors[] = [];
+
+  constructor({ centroids, bias, columns }: CentroidFeeds, dimension: number, origin?: Float64Array) {
+    this.#original = {
+      centroids: { type: 'float32', dims: [dimension, columns], data: centroids },
+      bias: { type: 'float32', dims: [columns], data: bias },
+      ...(origin && { origin: { type: 'float32', dims: [dimension], data: Float32Array.from(origin) } }),
+    };
+  }
+
+  take(): Tensors {
+    const copy = ([name, value]: [string, TensorValue]) => [name, { ...value, data: value.data.slice() }];
+    return this.#free.pop() ?? Object.fromEntries(Object.entries(this.#original).map(copy));
+  }
+
+  giveBack({ points: _, ...feeds }: Tensors): void {
+    this.#free.push(feeds);
+  }
+}
+
+const tensor = (block: Float32Array, dimension: number): TensorValue => ({
+  type: 'float32',
+  dims: [block.length / dimension, dimension],
+  data: block,
+});
+
+/** The nearest centroid of every vector of a source, with distances to it and to the second nearest. */
+export async function assignVectors(
+  source: VectorSource,
+  centroids: VectorSet,
+  metric: Metric,
+  ports: ClusterPorts,
+): Promise<Assignment> {
+  const { dimension } = source;
+  if (dimension !== centroids.dimension) {
+    throw new RangeError(`vectors of ${dimension} dimensions, centroids of ${centroids.dimension}`);
+  }
+  const options = assignSessions(ports, source.count, centroids.count);
+  const model = await ports.models.load(assignWithDistancesGraph(dimension, metric), options);
+  try {
+    const found = emptyAssignment(source.count);
+    const moving = toCentroids(centroids, metric);
+    const origin = meanOf(moving);
+    const feeds = centroidFeeds(moving, origin, metric, 2);
+    await passOver(source, model, feeds, assigned => enter(found, assigned), {
+      origin,
+      inFlight: options.sessions + 1,
+    });
+    return found;
+  } finally {
+    await model.release();
+  }
+}
+
+function enter(found: Assignment, { firstRow, clusters, distances }: AssignedBlock): void {
+  found.clusters.set(clusters, firstRow);
+  for (let i = 0; i < clusters.length; i++) {
+    found.distances[firstRow + i] = distances![2 * i]!;
+    found.seconds[firstRow + i] = distances![2 * i + 1]!;
+  }
+}
