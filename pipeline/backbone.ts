@@ -1,7 +1,7 @@
 /** Opening what a job's request names: the backbone with its settings, and the attention fitted to it. */
 import type { HeadVerdict } from '#core/attention/head-check';
 import type { Backbone } from '#core/attention/segmentation-model';
-import { filterBank, filterBankSettings } from '#core/backbone/filter-bank';
+import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
 import { type ImportedModel, importModel } from '#core/graph/import';
 import type { ModelSizeRule } from '#core/image/model-input';
@@ -20,7 +20,7 @@ export function runOf(plan: Plan): SettledRun {
 export async function openBackbone(store: ObjectStore, run: SettledRun): Promise<Backbone> {
   if (run.backbone === 'filter-bank') {
     const model = importModel(filterBank());
-    return { model, settings: backboneSettings(model, filterBankSettings), scales: run.scales };
+    return { model, settings: backboneSettings(model, filterBankEntry), scales: run.scales };
   }
   const model = importModel(await readObject(store, run.backbone));
   const json = await store.get(settingsKey(run.backbone));
