@@ -1,4 +1,5 @@
 /** Stage attend: fits, without any label, what tells object from background, once per data set (quality 7). */
+import type { ForegroundSeed } from '#core/attention/foreground-seed';
 import { HeadCheck, type HeadVerdict } from '#core/attention/head-check';
 import {
   type Attention,
@@ -28,6 +29,8 @@ import { chooseSample, type Sampled, type SamplePass, samplePass } from './sampl
 
 /** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
 const fewestForHead = 8;
+/** Images behind each of the two heads that the check compares with. */
+const fewestForCheck = 64;
 
 export async function attend(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
@@ -172,10 +175,23 @@ async function trained(
     ...sampled.map((one, i) => ({ ...one, features: undefined, projected: projected[i]! })),
     ...more,
   ];
-  const rows = joined(all.map(one => one.projected!));
-  const seeds = (pick: 'combined' | 'border' | 'fiedler') => joinedSeeds(all.map(one => one.seed![pick]));
-  const train = (pick: 'combined' | 'border' | 'fiedler') => trainRidgeHead(rows, space.head.outputs, seeds(pick));
-  const heads = { combined: train('combined'), border: train('border'), fiedler: train('fiedler') };
+  const train = (images: readonly Sampled[], pick: keyof ForegroundSeed) =>
+    trainRidgeHead(
+      joined(
+        images.map(one => one.projected!),
+        Float32Array,
+      ),
+      space.head.outputs,
+      joined(
+        images.map(one => one.seed![pick]),
+        Float64Array,
+      ),
+    );
+  // The two heads that only serve the check need not see every image.
+  const some = all.filter(
+    (_, i) => all.length < 2 * fewestForCheck || i % Math.floor(all.length / fewestForCheck) === 0,
+  );
+  const heads = { combined: train(all, 'combined'), border: train(some, 'border'), fiedler: train(some, 'fiedler') };
   const scored = all.map(one => ({ ...one, score: Float32Array.from(ridgeScores(heads.combined, one.projected!)) }));
   const { weights } = heads.combined;
   const dimension = space.head.outputs;
@@ -188,8 +204,9 @@ async function trained(
   return { kind: 'self-trained', scored, onnx: attentionFile(task.run, foreground, space), heads };
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+/** Arrays one behind the other. */
+function joined<T extends Float32Array | Float64Array>(parts: readonly T[], make: new (length: number) => T): T {
+  const all = new make(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
@@ -197,16 +214,6 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   }
   return all;
 }
-
-const joinedSeeds = (parts: readonly Float64Array[]): Float64Array => {
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-};
 
 /** The score as it will be held against the threshold, over all pixels of the sample. */
 function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistogram {

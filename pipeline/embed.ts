@@ -1,10 +1,10 @@
 /** Stage embed: every image of a shard becomes a few vectors for clustering and one pooled vector. */
-import { applyAttention, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { applyAttention, backboneMaps } from '#core/attention/segmentation-model';
 import { segmentsWithin } from '#core/clustering/within-image';
 import { writeNpy } from '#core/formats/npy';
 import { toModel } from '#core/graph/model';
 import { reshape, transpose } from '#core/graph/ops';
-import { toNchw } from '#core/image/model-input';
+import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedShard } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
@@ -77,11 +77,11 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
   const backbone = await openBackbone(ports.store, run);
   const { model: attention, report } = await openAttention(ports.store, plan);
   const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
-  const image = imageInput();
+  const { inputs, image } = pixelInput();
   const [first, second] = applyAttention(attention, backboneMaps(backbone, image), wanted);
   // One row per position, as the segments take them.
   const rows = run.unit === 'image' ? second! : transpose(reshape(second!, [0, 0, -1]), { perm: [0, 2, 1] });
-  const graph = toModel({ name: 'embed', inputs: [image], outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
+  const graph = toModel({ name: 'embed', inputs, outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
   const model = await ports.models.load(graph, { sessions: ports.tuning.threads, threadsPerSession: 1 });
   return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
 }
@@ -89,8 +89,7 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
 async function embedOne(model: Model, run: SettledRun, threshold: number, read: ReadImage & { state: 'read' }) {
   const { name, sha256, decoded } = read;
   const { image, width, height, notes } = decoded;
-  const feeds = { image: { type: 'float32' as const, dims: [1, 3, image.height, image.width], data: toNchw(image) } };
-  const { outputs } = await model.run(feeds);
+  const { outputs } = await model.run(pixelFeeds(image, { width, height }, sizeRule(run)));
   const vectors =
     run.unit === 'image'
       ? wholeImage(outputs.pooled!)

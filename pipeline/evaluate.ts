@@ -10,13 +10,13 @@ import { folderAgreement } from '#core/metrics/folder-agreement';
 import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
-import { openAttention, runOf, sizeRule } from './backbone.ts';
+import { openAttention, runOf } from './backbone.ts';
 import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
-import { decisionOf, runModel } from './labeller.ts';
+import { decisionOf, openLabeller, runModel } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import { pixelBaseline } from './pixel-baseline.ts';
 import type { Ports } from './ports.ts';
@@ -85,13 +85,9 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const sweep = new ThresholdSweep(
     Array.from({ length: candidates }, (_, i) => low + ((high - low) * i) / (candidates - 1)),
   );
-  const model = await ports.models.load(await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx')), {
-    sessions: ports.tuning.threads,
-    threadsPerSession: 1,
-  });
-  const decision = await decisionOf(ports, plan, Number.NEGATIVE_INFINITY);
+  const labeller = await openLabeller(ports, plan, Number.NEGATIVE_INFINITY);
+  const { decision } = labeller;
   if (decision.kind !== 'threshold') throw new Error('internal: a run decides by threshold');
-  const labeller = { model, decision, rule: sizeRule(run), clusters: plan.clusters };
   const work = async (planned: PlannedImage) => {
     const read = await readImage(ports, run.images, planned);
     if (read.state === 'rejected') return undefined;
@@ -107,7 +103,7 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   for await (const one of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);
   }
-  await model.release();
+  await labeller.model.release();
   const { threshold, miou, curve } = sweep.best(plan.classes! + (run.background === 'none' ? 0 : 1));
   const document = { threshold, miou, candidates: [low, high], curve: [...curve] };
   await finishPiece(ports, plan, 'evaluate', 'threshold', { json: toJson(document) }, { threshold, miou }, started);

@@ -1,6 +1,7 @@
 /** Reading the images of a shard: decoded, or rejected with a reason. One broken image never fails its shard. */
 import { RejectedInput } from '#core/errors';
-import { type ModelSizeRule, modelSize } from '#core/image/model-input';
+import type { ModelSizeRule } from '#core/image/model-input';
+import { decodeSize } from '#core/image/pixel-input';
 import type { PlannedImage } from '#core/job/plan';
 import type { DecodedImage, Ports } from './ports.ts';
 
@@ -11,7 +12,7 @@ export type ReadImage =
   | { readonly name: string; readonly state: 'read'; readonly sha256: string; readonly decoded: DecodedImage }
   | { readonly name: string; readonly state: 'rejected'; readonly reason: string };
 
-/** @param rule decode straight to the model's size; default: full size */
+/** @param rule decode no larger than the model needs; default: full size */
 export async function readImage(
   ports: Ports,
   prefix: string,
@@ -23,7 +24,7 @@ export async function readImage(
     if (planned.size > largestFile) throw new RejectedInput(`larger than ${largestFile / 2 ** 20} MB`);
     const bytes = await ports.store.get(prefix + name);
     if (!bytes) throw new RejectedInput('gone since the job was planned');
-    const decoded = await ports.images.decode(bytes, rule && (shown => modelSize(shown, rule)));
+    const decoded = await ports.images.decode(bytes, rule && (shown => decodeSize(shown, rule)));
     return { name, state: 'read', sha256: ports.digest.sha256(bytes), decoded };
   } catch (error) {
     if (error instanceof RejectedInput) return { name, state: 'rejected', reason: error.message };

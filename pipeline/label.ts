@@ -80,6 +80,12 @@ async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planne
 
 function countLabels({ data }: LabelMap): [number, number][] {
   const counts = new Map<number, number>();
-  for (const label of data) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
+  // Labels come in long runs: one entry per run, not per pixel.
+  for (let start = 0, end = 0; start < data.length; start = end) {
+    const label = data[start]!;
+    do end++;
+    while (end < data.length && data[end] === label);
+    if (label) counts.set(label, (counts.get(label) ?? 0) + end - start);
+  }
   return [...counts].sort(([a], [b]) => a - b);
 }

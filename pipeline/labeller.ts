@@ -1,5 +1,9 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
-import { type ModelSizeRule, modelSize, toNchw } from '#core/image/model-input';
+
+import { applyModel, importModel } from '#core/graph/import';
+import { toModel } from '#core/graph/model';
+import type { ModelSizeRule } from '#core/image/model-input';
+import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import type { Plan } from '#core/job/plan';
 import { parseCard } from '#core/labels/card';
@@ -18,13 +22,14 @@ export interface Labeller {
   readonly clusters: number;
 }
 
-export async function openLabeller(ports: Ports, plan: Plan): Promise<Labeller> {
+/** @param threshold default: the run's own */
+export async function openLabeller(ports: Ports, plan: Plan, threshold?: number): Promise<Labeller> {
   if (plan.request.kind === 'predict') return openPublished(ports, plan.request.model);
   const run = runOf(plan);
   const bytes = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
   return {
     model: await loadModel(ports, bytes),
-    decision: await decisionOf(ports, plan),
+    decision: await decisionOf(ports, plan, threshold),
     rule: sizeRule(run),
     clusters: plan.clusters,
   };
@@ -41,8 +46,16 @@ export async function openPublished(ports: Ports, prefix: string): Promise<Label
   };
 }
 
-const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> =>
-  ports.models.load(bytes, { sessions: ports.tuning.threads, threadsPerSession: 1 });
+/** The model behind an input of bytes: what it computes is the same. */
+const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> => {
+  const published = importModel(bytes);
+  const { inputs, image } = pixelInput();
+  const names = published.outputs.map(({ name }) => name);
+  const tensors = applyModel(published, { image }, names);
+  const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+  const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
+  return ports.models.load(toModel({ name: 'label', inputs, outputs }), options);
+};
 
 /** The decision rule of a run: its threshold belongs to this attention and these centroids, no others. */
 export async function decisionOf(ports: Ports, plan: Plan, threshold?: number): Promise<Decision> {
@@ -76,10 +89,13 @@ export async function runModel(
   { model, rule }: Labeller,
   image: RgbImage,
 ): Promise<{ scores: ScoreMap; foreground: GridMap | undefined }> {
-  const { width, height } = modelSize(image, rule);
-  const small =
-    width === image.width && height === image.height ? image : await ports.images.resize(image, width, height);
-  const { outputs } = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: toNchw(small) } });
+  const size = decodeSize(image, rule);
+  const own = size.width === image.width && size.height === image.height;
+  // The session takes the bytes away, and the caller still needs the picture.
+  const given = own
+    ? { ...image, data: image.data.slice() }
+    : await ports.images.resize(image, size.width, size.height);
+  const { outputs } = await model.run(pixelFeeds(given, image, rule));
   return { scores: toScores(outputs.scores!), foreground: outputs.foreground && toGrid(outputs.foreground) };
 }
 

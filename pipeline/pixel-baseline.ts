@@ -1,11 +1,11 @@
 /** Plain k-means of the same backbone's pixels: the baseline that any result has to beat. */
-import { backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { backboneMaps } from '#core/attention/segmentation-model';
 import type { VectorSet } from '#core/clustering/vector-set';
 import { l2Normalize } from '#core/graph/layers';
 import { toModel } from '#core/graph/model';
 import { conv, reshape, transpose } from '#core/graph/ops';
 import { constant, type Tensor } from '#core/graph/tensor';
-import { toNchw } from '#core/image/model-input';
+import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { Plan, PlannedImage } from '#core/job/plan';
 import { upsampledArgmax } from '#core/labels/upsampled-argmax';
 import { Tally } from '#core/metrics/tally';
@@ -33,10 +33,10 @@ export async function pixelBaseline(ports: Ports, plan: Plan): Promise<Tally> {
 
 /** The deep map, one unit vector per position. */
 async function deepMap(ports: Ports, plan: Plan, finish: (deep: Tensor) => Tensor): Promise<Model> {
-  const image = imageInput();
+  const { inputs, image } = pixelInput();
   const maps = backboneMaps(await openBackbone(ports.store, runOf(plan)), image);
   const output = finish(l2Normalize(maps.deep!, 1, 1e-12));
-  return ports.models.load(toModel({ name: 'pixels', inputs: [image], outputs: { output } }), {
+  return ports.models.load(toModel({ name: 'pixels', inputs, outputs: { output } }), {
     sessions: ports.tuning.threads,
     threadsPerSession: 1,
   });
@@ -53,8 +53,7 @@ async function* overImages<Out>(
   const work = async (planned: PlannedImage) => {
     const read = await readImage(ports, run.images, planned, sizeRule(run));
     if (read.state === 'rejected') return undefined;
-    const { image } = read.decoded;
-    const feeds = { image: { type: 'float32' as const, dims: [1, 3, image.height, image.width], data: toNchw(image) } };
+    const feeds = pixelFeeds(read.decoded.image, read.decoded, sizeRule(run));
     return { out: await use(read.name, read.decoded, (await model.run(feeds)).outputs) };
   };
   for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work))

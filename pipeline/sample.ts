@@ -1,21 +1,22 @@
 /** The sample of images that `attend` looks at, and what their features are needed for. */
 import { type ForegroundSeed, foregroundSeed } from '#core/attention/foreground-seed';
 import { type BackboneMaps, gramMatrix, headMaps, unitFeatures } from '#core/attention/pixel-attention';
-import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import { type Backbone, backboneMaps } from '#core/attention/segmentation-model';
 import { toModel } from '#core/graph/model';
 import { reshape, shape, slice, transpose } from '#core/graph/ops';
 import type { Tensor } from '#core/graph/tensor';
-import { type ModelSizeRule, toNchw } from '#core/image/model-input';
-import { greyOf, type RgbImage } from '#core/image/rgb-image';
+import type { ModelSizeRule } from '#core/image/model-input';
+import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
+import { greyOf } from '#core/image/rgb-image';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
 import { seedOf } from '#core/random';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
-import type { Model, Ports } from './ports.ts';
+import type { DecodedImage, Model, Ports } from './ports.ts';
 
-/** One sampled image, at the size the model saw it. */
+/** One sampled image, at the size it was decoded to. */
 export interface Sampled {
   readonly width: number;
   readonly height: number;
@@ -82,7 +83,7 @@ export async function samplePass(
       if (read.state === 'rejected') rejected.push(read);
       if (read.state === 'rejected' || seen.has(read.sha256)) return undefined;
       seen.add(read.sha256);
-      return sampleOne(model, pass, read.decoded.image);
+      return sampleOne(model, pass, rule, read.decoded);
     };
     for await (const one of mapInOrder(images, ports.tuning.threads * 3, work)) {
       if (one) sampled.push(one);
@@ -95,7 +96,7 @@ export async function samplePass(
 }
 
 function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
-  const image = imageInput();
+  const { inputs, image } = pixelInput();
   const maps = backboneMaps(backbone, image);
   const unit = unitFeatures(maps);
   const outputs: Record<string, Tensor> = {};
@@ -104,7 +105,7 @@ function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
   if (pass.score) outputs.score = pass.score(maps, unit);
   if (pass.project) outputs.projected = positionRows(pass.project(unit));
   outputs.grid = gridSize(outputs.score ?? unit);
-  return toModel({ name: 'sample', inputs: [image], outputs });
+  return toModel({ name: 'sample', inputs, outputs });
 }
 
 /** [1, C, h, w] → [1, h·w, C]. */
@@ -113,16 +114,18 @@ const positionRows = (map: Tensor): Tensor => transpose(reshape(map, [0, 0, -1])
 /** The last two sizes of a map, int64 [2]. */
 const gridSize = (map: Tensor): Tensor => slice(shape(map), { starts: [2], ends: [4] });
 
-async function sampleOne(model: Model, pass: SamplePass, image: RgbImage): Promise<Sampled> {
+async function sampleOne(model: Model, pass: SamplePass, rule: ModelSizeRule, decoded: DecodedImage): Promise<Sampled> {
+  const { image } = decoded;
   const { width, height } = image;
-  const { outputs } = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: toNchw(image) } });
+  const grey = greyOf(image);
+  const { outputs } = await model.run(pixelFeeds(image, decoded, rule));
   const floats = (name: string) => outputs[name]?.data as Float32Array | undefined;
   const [gridHeight, gridWidth] = Array.from(outputs.grid!.data as BigInt64Array, Number) as [number, number];
   const grid = { height: gridHeight, width: gridWidth };
   return {
     width,
     height,
-    grey: greyOf(image),
+    grey,
     grid,
     ...(pass.features && { features: floats('features')! }),
     ...(pass.seeds && { seed: foregroundSeed(floats('gram')!, grid.height, grid.width) }),
