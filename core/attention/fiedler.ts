@@ -6,6 +6,8 @@ import { zScore } from './z-score.ts';
 const weakest = 1e-5;
 /** With every affinity equal the matrix has rank one: a second eigenvalue below this is rounding, its vector arbitrary. */
 const alike = 1e-4;
+/** Of the eigenvalue. A seed needs no more digits, and each costs further steps. */
+const tolerance = 1e-7;
 
 /**
  * Second eigenvector of the normalised Laplacian I − D^(−1/2) W D^(−1/2), W = max(cosine of the features less the image's mean,
@@ -22,7 +24,7 @@ export function fiedlerScore(gram: Float32Array, height: number, width: number):
   let squares = 0;
   for (const root of rootDegrees) squares += root * root;
   const first = rootDegrees.map(root => root / Math.sqrt(squares));
-  const { vector, value } = dominantEigenvector(affinities, first);
+  const { vector, value } = dominantEigenvector(affinities, first, tolerance);
   if (value < alike) return new Float64Array(count);
   for (let i = 0; i < count; i++) vector[i]! /= rootDegrees[i]!;
   return turned(zScore(vector), ringPositions(height, width));
