@@ -24,5 +24,6 @@ export function balanceReceipt(receipt: Omit<Receipt, 'counts'>, total: number):
     duplicate: duplicate.length,
     rejected: rejected.length,
   };
-  return { ...receipt, counts };
+  const { notes, settings, hashes, timing } = receipt;
+  return { labelled, empty, duplicate, rejected, notes, counts, settings, hashes, timing };
 }
