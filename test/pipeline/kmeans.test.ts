@@ -246,6 +246,8 @@ test('refusals name the numbers and the remedy', async () => {
   await expect(runKmeans(short, { ...defaults, clusters: 2 }, ports)).rejects.toThrow(
     '12 vectors were announced but 10',
   );
+  const losing = { ...blocksOf(points, 4), giveBack: () => {} };
+  await expect(runKmeans(losing, { ...defaults, clusters: 2 }, ports)).rejects.toThrow('a block of vectors is empty');
   expect(() => blocksInMemory([new Float32Array(8).subarray(2)], 3)).toThrow('own its buffer');
 });
 
