@@ -7,7 +7,7 @@ import { parseRequest } from '#core/job/request';
 import { readJson } from '#pipeline/documents';
 import { runLocally } from './local-runner.ts';
 import { integer, oneOf } from './options.ts';
-import { openWorkplace } from './workplace.ts';
+import { atWork, predictJob } from './workplace.ts';
 
 interface PredictOptions {
   readonly model: string;
@@ -47,27 +47,23 @@ export async function predict(
   options: PredictOptions,
 ): Promise<{ counts: Receipt['counts']; seconds: number }> {
   const started = Date.now();
-  const workplace = await openWorkplace(
-    options.out,
-    [{ prefix: keys.images('local'), folder: images, what: 'images' }],
-    options,
-  );
-  try {
+  const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
+  return atWork(options.out, predictJob, mounts, options, async workplace => {
+    workplace.called(modelPrefix, join(options.model, '/'));
     for (const file of ['model.onnx', 'card.json']) {
       await workplace.putIfChanged(modelPrefix + file, workplace.readUserFile(join(options.model, file), 'model'));
     }
     const names = workplace.readIfThere(join(options.model, 'classes.json'));
     if (names) await workplace.putIfChanged(`${modelPrefix}classes.json`, names);
+    else await workplace.ports.store.delete(`${modelPrefix}classes.json`);
     const request = parseRequest({
       kind: 'predict',
       images: keys.images('local'),
       model: modelPrefix,
       labelFormat: options.labelFormat,
     });
-    await runLocally(workplace.ports, 'predict', request);
+    await runLocally(workplace.ports, predictJob, request);
     const { counts } = await readJson<Receipt>(workplace.ports.store, 'receipt.json');
     return { counts, seconds: (Date.now() - started) / 1000 };
-  } finally {
-    await workplace.close();
-  }
+  });
 }

@@ -8,7 +8,7 @@ import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { integer, listOfIntegers, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
-import { openWorkplace, readIfThere, type Workplace } from './workplace.ts';
+import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options as commander gives them. */
 export interface RunOptions {
@@ -35,9 +35,6 @@ export interface RunOptions {
   readonly json?: boolean;
   readonly debug?: boolean;
 }
-
-/** The one job of a folder. */
-export const localJob = 'local';
 
 export function registerRun(program: Command): void {
   program
@@ -92,8 +89,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
   const started = Date.now();
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
   if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
-  const workplace = await openWorkplace(options.out, mounts, options);
-  try {
+  return atWork(options.out, localJob, mounts, options, async workplace => {
     if (options.masks) await installCategories(workplace, options.masks);
     const request = parseRequest({
       kind: 'run',
@@ -107,9 +103,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
     });
     const plan = await runLocally(workplace.ports, localJob, request);
     return await summarise(workplace.ports, plan, options.out, (Date.now() - started) / 1000);
-  } finally {
-    await workplace.close();
-  }
+  });
 }
 
 function shapingOptions({
@@ -161,6 +155,7 @@ async function install(workplace: Workplace, file: string, ...builtIn: string[])
     throw new UsageError(`"${file}" is neither an .onnx file nor one of: ${builtIn.join(', ')}`);
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));
+  workplace.called(key, file);
   const settings = settingsBeside(file);
   await workplace.putIfChanged(key, workplace.readUserFile(file, 'network'));
   const settingsKey = key.replace(/\.onnx$/, '.json');

@@ -1,6 +1,7 @@
 /** Everything a command needs to work in a folder: the adapters, the lock, the user's folders mounted for reading. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { FolderLock } from '#adapters/local/folder-lock';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
@@ -9,9 +10,15 @@ import { TerminalLog } from '#adapters/local/terminal-log';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError } from '#core/errors';
+import { keys } from '#core/job/keys';
 import type { ObjectStore, Ports } from '#pipeline/ports';
 import type { EvaluationWorld } from './evaluate.ts';
 import type { OpenedFolder } from './open-folder.ts';
+
+/** A folder holds one job: that of `run` or that of `predict`. */
+export const localJob = 'local';
+export const predictJob = 'predict';
+const localJobs = [localJob, predictJob];
 
 export interface Workplace {
   readonly ports: Ports;
@@ -19,6 +26,10 @@ export interface Workplace {
   putIfChanged(key: string, bytes: Uint8Array): Promise<void>;
   readUserFile(file: string, what: string): Uint8Array;
   readIfThere(file: string): Uint8Array | undefined;
+  /** Tells what the user calls something in the store, so that messages call it so too. */
+  called(key: string, typed: string): void;
+  /** An error with the user's own names in place of the store's keys. */
+  inUsersWords(error: unknown): unknown;
   close(): Promise<void>;
 }
 
@@ -50,6 +61,47 @@ async function readOnlyFolder(folder: string): Promise<ObjectStore> {
   return FolderStore.open(folder);
 }
 
+/** Opens a folder for one job, works, and closes it whatever happens. */
+export async function atWork<T>(
+  folder: string,
+  job: string,
+  mounts: readonly Mount[],
+  options: { threads?: number },
+  work: (workplace: Workplace) => Promise<T>,
+): Promise<T> {
+  assertOwn(folder, job);
+  const workplace = await openWorkplace(folder, mounts, options);
+  try {
+    for (const mount of mounts) await assertFilled(workplace.ports.store, mount);
+    return await work(workplace);
+  } catch (error) {
+    throw workplace.inUsersWords(error);
+  } finally {
+    await workplace.close();
+  }
+}
+
+/** At the top of a results folder: replaced, and what is no longer wanted is removed. */
+const resultNames = ['labels', 'report', 'model', 'clusters.csv', 'classes.json', 'receipt.json', 'metrics.json'];
+
+/** @throws PermanentError if the folder holds files of somebody else's that the results would replace */
+function assertOwn(folder: string, job: string): void {
+  const holds = (name: string) => existsSync(join(folder, name));
+  const other = localJobs.find(name => name !== job && holds(keys.request(name)));
+  if (other)
+    throw new PermanentError(`${folder} holds results of another command; choose a folder of its own for --out`);
+  const taken = holds(keys.request(job)) ? undefined : resultNames.find(holds);
+  if (taken)
+    throw new PermanentError(
+      `${join(folder, taken)} is not of our making and would be replaced; choose an empty folder for --out`,
+    );
+}
+
+async function assertFilled(store: ObjectStore, { prefix, folder, what }: Mount): Promise<void> {
+  for await (const _ of store.list(prefix)) return;
+  throw new PermanentError(`${folder} holds no files; give the folder of your ${what}`);
+}
+
 export async function openWorkplace(
   folder: string,
   mounts: readonly Mount[],
@@ -58,6 +110,7 @@ export async function openWorkplace(
   for (const { folder: mounted, what } of mounts) assertFolder(mounted, what);
   const lock = await FolderLock.acquire(folder);
   const store = await FolderStore.open(folder, { mounts });
+  const typed = new Map(mounts.map(({ prefix, folder }) => [prefix, `${folder.replace(/\/+$/, '')}/`]));
   const models = new OnnxRuntime();
   const log = new TerminalLog();
   const ports: Ports = {
@@ -78,6 +131,12 @@ export async function openWorkplace(
     },
     readUserFile,
     readIfThere,
+    called: (key, name) => void typed.set(key, name),
+    inUsersWords(error) {
+      if (error instanceof PermanentError)
+        for (const [key, name] of typed) error.message = error.message.replaceAll(key, name);
+      return error;
+    },
     async close() {
       log.close();
       await models.close();

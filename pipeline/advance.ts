@@ -38,6 +38,7 @@ export async function advance(
     const wave = nextWave(plan, done);
     const claim = wave ? claimOf(plan, wave) : 'done';
     if (wave && (resume || current?.state.claimed !== claim)) await send(messagesOf(job, wave));
+    if (!wave && current?.state.stage === 'done') return current.state;
     const state = describe(ports, plan, done, wave, claim, current?.state);
     if (await ports.store.swap(keys.state(job), toJson(state), current?.etag)) return state;
   }

@@ -4,32 +4,42 @@ import { readTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import { labelPaths } from '#core/labels/label-path';
-import { readObject, toJson } from './documents.ts';
+import { fromJson, readObject, toJson } from './documents.ts';
 import { outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
 
-/** Which results lie in the folder now; written last. */
+/** Which results lie in the folder now. */
+interface Stamp {
+  /** Fingerprint of what was published; null while files are being copied, so that a crash never leaves a mixture unnoticed. */
+  readonly publish: string | null;
+  /** Fingerprint of the clusters that the names of the classes belong to. */
+  readonly cluster: string;
+}
+
 const stampKey = (job: string) => `jobs/${job}/collected.json`;
 
 /**
- * Copies what the finished job made to the top of `target`. Nothing is written when the same results lie there already, so
- * names that people gave to classes stay.
+ * Copies what the finished job made to the top of `target`. Nothing is written when the same results lie there already, and
+ * names that people gave to classes stay as long as the clusters are the same.
  * @param target where the files go: the same folder as the store on a laptop
  */
 export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
-  const stamp = toJson({ publish: plan.fingerprints.publish });
-  const before = await target.get(stampKey(plan.job));
-  if (before && Buffer.compare(before, stamp) === 0) return;
+  const bytes = await target.get(stampKey(plan.job));
+  const before = bytes && fromJson<Stamp>(bytes);
+  const { publish, cluster } = plan.fingerprints;
+  if (before?.publish === publish) return;
+  const stamp = (now: Stamp) => target.put(stampKey(plan.job), toJson(now));
+  await stamp({ publish: null, cluster: before?.cluster ?? '' });
   await collectLabels(ports, target, plan);
-  if (plan.request.kind === 'run') await collectModel(ports.store, target, plan);
+  if (plan.request.kind === 'run') await collectModel(ports, target, plan, before?.cluster === cluster);
   else await collectNames(ports.store, target, plan.request.model);
   await copy(ports.store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');
   if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
   else await target.delete('metrics.json');
   await collectReport(ports.store, target, plan);
-  await target.put(stampKey(plan.job), stamp);
+  await stamp({ publish, cluster });
 }
 
 async function copy(from: ObjectStore, key: string, target: ObjectStore, name: string): Promise<void> {
@@ -62,13 +72,25 @@ async function removeOthers(target: ObjectStore, prefix: string, wanted: Readonl
   for await (const { key } of target.list(prefix)) if (!wanted.has(key)) await target.delete(key);
 }
 
-async function collectModel(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameClusters: boolean): Promise<void> {
+  const { store } = ports;
   const { model, version } = (await readMarker<PublishSummary>(store, plan, 'publish', 'publish')).summary;
-  for (const file of ['model.onnx', 'card.json', 'classes.json'])
-    await copy(store, keys.model(model!, version!, file), target, `model/${file}`);
-  await copy(store, keys.model(model!, version!, 'classes.json'), target, 'classes.json');
-  await target.delete('classes.history.json');
+  const published = (file: string) => keys.model(model!, version!, file);
+  for (const file of ['model.onnx', 'card.json']) await copy(store, published(file), target, `model/${file}`);
+  if (!sameClusters || !(await target.head('classes.json'))) {
+    await keepOldNames(ports, target);
+    await copy(store, published('classes.json'), target, 'classes.json');
+  }
+  await copy(target, 'classes.json', target, 'model/classes.json');
   await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+}
+
+/** Names given by hand do not fit new clusters, but are work that nobody wants to lose. */
+async function keepOldNames({ log }: Ports, target: ObjectStore): Promise<void> {
+  if (!(await target.head('classes.history.json'))) return;
+  await copy(target, 'classes.json', target, 'classes.previous.json');
+  await target.delete('classes.history.json');
+  log.note('the clusters are new, so the classes are too; the names you gave are kept in classes.previous.json');
 }
 
 /** The names people gave to the classes of the model that was applied. */

@@ -6,7 +6,7 @@ import { defaultClusters, type Plan, type PlannedImage, shardName, shardSize } f
 import { type JobRequest, parseRequest, settleRun } from '#core/job/request';
 import type { Stage } from '#core/job/stage';
 import { settingsKey } from './backbone.ts';
-import { readJson, toJson } from './documents.ts';
+import { fromJson, readJson, toJson } from './documents.ts';
 import { countClasses } from './ground-truth.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
@@ -38,7 +38,15 @@ export async function plan(ports: Ports, job: string): Promise<void> {
       toJson({ shard: shardName(i), images: part }),
     );
   }
+  await publishAgain(ports.store, document);
   await ports.store.put(keys.plan(job), toJson(document));
+}
+
+/** What `publish` writes for people lies in one place: going back to settings of an earlier run must write it again. */
+async function publishAgain(store: ObjectStore, { job, fingerprints }: Plan): Promise<void> {
+  const before = await store.get(keys.plan(job));
+  if (!before || fromJson<Plan>(before).fingerprints.publish === fingerprints.publish) return;
+  await store.delete(keys.marker(job, 'publish', fingerprints.publish, 'publish'));
 }
 
 async function listImages(store: ObjectStore, prefix: string): Promise<PlannedImage[]> {

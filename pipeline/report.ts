@@ -25,7 +25,7 @@ import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
-import type { Ports } from './ports.ts';
+import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { programVersion } from './version.ts';
@@ -46,6 +46,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
   const gathered = await gather(ports, plan);
   const members = gathered.sheets.map(pickMembers);
   const names = new Set([...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name));
+  await removeThumbnails(ports.store, plan);
   const thumbnails = await writeThumbnails(ports, plan, names);
   const { report } = await openAttention(ports.store, plan);
   const run = runOf(plan);
@@ -66,6 +67,11 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     model: modelFacts(card),
   };
   await ports.store.put(keys.published(plan.job, 'report/index.html'), new TextEncoder().encode(reportPage(data)));
+}
+
+/** Those of an earlier report of this job. */
+async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
+  for await (const { key } of store.list(keys.published(plan.job, 'report/thumbnails/'))) await store.delete(key);
 }
 
 async function gather(ports: Ports, plan: Plan): Promise<Gathered> {

@@ -1,0 +1,87 @@
+/** The card's decision rule, written from its definition, slowly: what another program would do with the published model. */
+import type { RgbImage } from '#core/image/rgb-image';
+import type { Card } from '#core/labels/card';
+
+/** [channels, height, width]. */
+export interface Maps {
+  readonly data: Float32Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+const clamp = (value: number, high: number) => Math.min(Math.max(value, 0), high);
+
+/** Bilinear, half-pixel centres, edges repeated. */
+function bilinear({ data, height, width }: Maps, channel: number, x: number, y: number, to: RgbImage): number {
+  const sx = clamp(((x + 0.5) * width) / to.width - 0.5, width - 1);
+  const sy = clamp(((y + 0.5) * height) / to.height - 0.5, height - 1);
+  const [x0, y0] = [Math.floor(sx), Math.floor(sy)];
+  const [x1, y1] = [Math.min(x0 + 1, width - 1), Math.min(y0 + 1, height - 1)];
+  const at = (row: number, column: number) => data[(channel * height + row) * width + column]!;
+  const [fx, fy] = [sx - x0, sy - y0];
+  return (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1));
+}
+
+/** Mean over the window around every pixel, cut off at the edges, by an integral image. */
+function boxMean(values: Float64Array, width: number, height: number, radius: number): Float64Array {
+  const sums = new Float64Array((width + 1) * (height + 1));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = (y + 1) * (width + 1) + x + 1;
+      sums[i] = values[y * width + x]! + sums[i - 1]! + sums[i - width - 1]! - sums[i - width - 2]!;
+    }
+  }
+  return values.map((_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    const [left, right] = [Math.max(0, x - radius), Math.min(width, x + radius + 1)];
+    const [top, bottom] = [Math.max(0, y - radius), Math.min(height, y + radius + 1)];
+    const at = (row: number, column: number) => sums[row * (width + 1) + column]!;
+    return (at(bottom, right) - at(top, right) - at(bottom, left) + at(top, left)) / ((right - left) * (bottom - top));
+  });
+}
+
+/** He, Sun & Tang, "Guided Image Filtering", equations 5, 6 and 8, with a grey guide in 0 … 1. */
+function guided(
+  map: Float64Array,
+  guide: Float64Array,
+  width: number,
+  height: number,
+  radius: number,
+  epsilon: number,
+) {
+  const mean = (values: Float64Array) => boxMean(values, width, height, radius);
+  const product = (a: Float64Array, b: Float64Array) => a.map((value, i) => value * b[i]!);
+  const [meanGuide, meanMap] = [mean(guide), mean(map)];
+  const covariance = mean(product(guide, map)).map((value, i) => value - meanGuide[i]! * meanMap[i]!);
+  const variance = mean(product(guide, guide)).map((value, i) => value - meanGuide[i]! ** 2);
+  const slope = covariance.map((value, i) => value / (variance[i]! + epsilon));
+  const offset = slope.map((value, i) => meanMap[i]! - value * meanGuide[i]!);
+  const [meanSlope, meanOffset] = [mean(slope), mean(offset)];
+  return guide.map((value, i) => meanSlope[i]! * value + meanOffset[i]!);
+}
+
+/** For pictures of at most 640 pixels a side, where the filter works on every pixel. @returns label ids, [height, width] */
+export function decide(decision: Card['decision'], scores: Maps, foreground: Maps, image: RgbImage): Uint16Array {
+  if (decision.kind !== 'threshold') throw new Error('only the threshold rule is written here');
+  const { width, height, data } = image;
+  const pixels = Array.from({ length: width * height }, (_, i) => [i % width, Math.floor(i / width)] as const);
+  let score = Float64Array.from(pixels, ([x, y]) => bilinear(foreground, 0, x, y, image));
+  if (decision.refine) {
+    const grey = Float64Array.from(pixels, (_, i) =>
+      Math.round(0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!),
+    ).map(value => value / 255);
+    const radius = Math.round((decision.refine.radius * Math.max(width, height)) / 320);
+    score = guided(score, grey, width, height, radius, decision.refine.epsilon);
+  }
+  const labels = new Uint16Array(width * height);
+  for (const [i, [x, y]] of pixels.entries()) {
+    if (score[i]! < decision.threshold) continue;
+    let best = Number.NEGATIVE_INFINITY;
+    for (let k = 0; k < scores.channels; k++) {
+      const value = bilinear(scores, k, x, y, image);
+      if (value > best) [best, labels[i]] = [value, k + 1];
+    }
+  }
+  return labels;
+}

@@ -1,0 +1,297 @@
+/** One journey as a new user makes it, through the built command line: folder → run → names → exports → model → report. */
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { parseClustersCsv } from '#core/formats/clusters-csv';
+import { decompressCounts, maskOfCounts } from '#core/formats/rle';
+import { modelSize, toNchw } from '#core/image/model-input';
+import type { Card } from '#core/labels/card';
+import type { ClassMap } from '#core/labels/class-map';
+import type { Metrics } from '#core/metrics/finish';
+import type { RunSummary } from '../cli/run-summary.ts';
+import { writeSceneFolder } from '../cli/scene-folder.ts';
+import { done, doneJson, selflabel } from './command-line.ts';
+import { dataFolder, dataMissing } from './contracts/test-data.ts';
+import { decide, type Maps } from './decision-reference.ts';
+import { chromiumReason, hasChromium, launchChromium } from './pages/chromium.ts';
+import { filesBelow, hashesBelow, readIds, readJsonFile, readReceipt, resultBytes } from './result-folder.ts';
+import { scratchRoom } from './scratch-rooms.ts';
+
+const codec = new SharpCodec();
+const room = scratchRoom();
+const scenes = 24;
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+/** What every finished run must hold, whatever was in the folder. */
+async function assertWholeResult(out: string, images: string, clusters: number): Promise<void> {
+  const { counts, labelled, empty, duplicate, rejected } = readReceipt(out);
+  const inputs = filesBelow(images);
+  const accounted = [...labelled, ...empty, ...duplicate.map(one => one.image), ...rejected.map(one => one.image)];
+  expect(accounted.sort()).toEqual(inputs);
+  expect(counts.total).toBe(inputs.length);
+  expect(counts.labelled + counts.empty + counts.duplicate + counts.rejected).toBe(counts.total);
+
+  const readable = inputs.filter(name => !rejected.some(one => one.image === name));
+  const rows = parseClustersCsv(readFileSync(join(out, 'clusters.csv'), 'utf8'));
+  expect(rows.map(row => row.image).sort()).toEqual(readable);
+  expect(rows.every(row => row.cluster >= 0 && row.cluster < clusters)).toBe(true);
+
+  expect(filesBelow(join(out, 'labels'))).toEqual(readable.map(name => name.replace(/\.\w+$/, '.png')).sort());
+  for (const name of readable) {
+    const { width, height } = await codec.decode(readFileSync(join(images, name)));
+    const map = await readIds(out, 'labels', name.replace(/\.\w+$/, '.png'));
+    expect([map.width, map.height], name).toEqual([width, height]);
+    expect(Math.max(...new Set(map.ids)), name).toBeLessThanOrEqual(clusters);
+    expect(map.ids.some(id => id > 0)).toBe(labelled.includes(name) || duplicate.some(one => one.image === name));
+  }
+}
+
+/** The published model alone, in a session of its own, with the card's rule written from its definition. */
+async function shareOfEqualPixels(out: string, images: string, names: readonly string[]): Promise<number> {
+  const session = await InferenceSession.create(join(out, 'model', 'model.onnx'));
+  const { decision, inputs } = readJsonFile<Card>(out, 'model', 'card.json');
+  let [equal, all] = [0, 0];
+  for (const name of names) {
+    const { image } = await codec.decode(readFileSync(join(images, name)));
+    const size = modelSize(image, inputs.resize);
+    const small = await codec.resize(image, size.width, size.height);
+    const dims = [1, 3, size.height, size.width];
+    const { scores, foreground } = await session.run({ image: new Tensor('float32', toNchw(small), dims) });
+    const labels = decide(decision, mapsOf(scores!), mapsOf(foreground!), image);
+    const { ids } = await readIds(out, 'labels', name.replace(/\.\w+$/, '.png'));
+    equal += labels.filter((label, i) => label === ids[i]).length;
+    all += ids.length;
+  }
+  await session.release();
+  return equal / all;
+}
+
+const mapsOf = ({ data, dims }: Tensor): Maps => ({
+  data: data as Float32Array,
+  channels: dims[1]!,
+  height: dims[2]!,
+  width: dims[3]!,
+});
+
+const markers = (out: string, stage: string) => readdirSync(join(out, 'jobs', 'local', 'done', stage)).sort();
+
+describe('the journey on painted scenes', () => {
+  const world = join(room, 'scenes');
+  const [images, masks, out] = [join(world, 'images'), join(world, 'masks'), join(room, 'result')];
+  const command = ['run', images, '--out', out, '--masks', masks, '--clusters', '8', '--restarts', '3'];
+  let summary: RunSummary;
+  let firstBytes: Record<string, string>;
+
+  beforeAll(async () => {
+    await writeSceneFolder(codec, world, scenes, 3);
+    summary = await doneJson<RunSummary>(...command);
+    firstBytes = resultBytes(out);
+  });
+
+  it('labels every photo and accounts for every file', () => assertWholeResult(out, images, 8));
+
+  it('says in one JSON object what it did', () => {
+    expect(summary).toMatchObject({ out, images: { total: scenes, rejected: 0 }, clusters: 8 });
+    expect(summary.metrics).toEqual(readJsonFile(out, 'metrics.json'));
+    expect(existsSync(summary.report) && existsSync(join(summary.model!, 'model.onnx'))).toBe(true);
+  });
+
+  it('finds the foreground better than calling everything foreground', () => {
+    const { foregroundIou, baselines } = readJsonFile<Metrics>(out, 'metrics.json');
+    expect(foregroundIou).toBeGreaterThan(baselines.allForeground.foregroundIou! + 0.1);
+  });
+
+  it('measures the same with evaluate as in the run', async () => {
+    const again = await doneJson<Metrics>('evaluate', '--predictions', join(out, 'labels'), '--masks', masks);
+    const { miou, foregroundIou, boundaryMiou, pixelMatched, matching } = readJsonFile<Metrics>(out, 'metrics.json');
+    expect(again).toMatchObject({ miou, foregroundIou, boundaryMiou, pixelMatched, matching });
+  });
+
+  it('changes no byte when it runs again', async () => {
+    const before = hashesBelow(out);
+    await done(...command);
+    expect(hashesBelow(out)).toEqual(before);
+  });
+
+  it('gives the same labels by predict as by run, byte for byte', async () => {
+    const predicted = join(room, 'predicted');
+    await done('predict', images, '--model', join(out, 'model'), '--out', predicted);
+    expect(hashesBelow(join(predicted, 'labels'))).toEqual(hashesBelow(join(out, 'labels')));
+    expect(readReceipt(predicted).counts).toEqual(readReceipt(out).counts);
+  });
+
+  it('publishes a model that gives the same labels without this program', async () => {
+    expect(await shareOfEqualPixels(out, images, ['0001.jpg', '0008.jpg', '0017.jpg'])).toBeGreaterThanOrEqual(0.9999);
+  });
+
+  it('labels photos it has not seen, also those of another size', async () => {
+    const fresh = join(room, 'fresh');
+    await writeSceneFolder(codec, fresh, 3, 99);
+    mkdirSync(join(fresh, 'images', 'tall'));
+    const { image } = await codec.decode(readFileSync(join(images, '0000.jpg')));
+    writeFileSync(
+      join(fresh, 'images', 'tall', 'a.jpg'),
+      await codec.encodeJpeg(await codec.resize(image, 90, 333), 90),
+    );
+    const told = await doneJson(
+      'predict',
+      join(fresh, 'images'),
+      '--model',
+      join(out, 'model'),
+      '--out',
+      join(room, 'new'),
+    );
+    expect(told).toMatchObject({ images: { total: 4, rejected: 0 } });
+    expect(await readIds(room, 'new', 'labels', 'tall', 'a.png')).toMatchObject({ width: 90, height: 333 });
+  });
+
+  it('keeps names and merges in classes.json, the model and every export', async () => {
+    const maps = hashesBelow(join(out, 'labels'));
+    const [first, second, third] = [1, 2, 3] as const;
+    await done('classes', 'rename', out, String(first), 'striped thing');
+    await done('classes', 'merge', out, String(second), String(third), '--name', 'both & "more"');
+    const { classes } = readJsonFile<ClassMap>(out, 'classes.json');
+    expect(classes.find(item => item.id === first)!.name).toBe('striped thing');
+    expect(classes.find(item => item.id === second)).toMatchObject({
+      name: 'both & "more"',
+      clusters: [second - 1, third - 1].sort((a, b) => a - b),
+    });
+    expect(classes).toHaveLength(7);
+    expect(readFileSync(join(out, 'model', 'classes.json'))).toEqual(readFileSync(join(out, 'classes.json')));
+    expect(hashesBelow(join(out, 'labels'))).toEqual(maps);
+    await assertCoco(join(room, 'coco'), second, third);
+    await assertPngs(join(room, 'png'), second, third);
+    await done(...command);
+    expect(readJsonFile<ClassMap>(out, 'classes.json').classes).toEqual(classes);
+  });
+
+  /** Every annotation decoded: what the label map says, with the third class joined to the second. */
+  async function assertCoco(to: string, second: number, third: number): Promise<void> {
+    await done('export', out, '--format', 'coco', '--to', to);
+    const coco = readJsonFile<Coco>(to, 'annotations', 'instances_default.json');
+    expect(coco.categories).toHaveLength(7);
+    expect(coco.categories.find(one => one.id === second)!.name).toBe('both & "more"');
+    expect(coco.images.map(one => one.file_name)).toEqual(filesBelow(images));
+    for (const { id, file_name, width, height } of coco.images) {
+      const painted = new Uint16Array(width * height);
+      for (const one of coco.annotations.filter(annotation => annotation.image_id === id)) {
+        const mask = maskOfCounts(decompressCounts(one.segmentation.counts), width, height);
+        for (let i = 0; i < mask.length; i++) if (mask[i]) painted[i] = one.category_id;
+      }
+      const { ids } = await readIds(out, 'labels', file_name.replace('.jpg', '.png'));
+      expect(sameIds(painted, joined(ids, second, third)), file_name).toBe(true);
+    }
+  }
+
+  async function assertPngs(to: string, second: number, third: number): Promise<void> {
+    await done('export', out, '--format', 'png', '--to', to);
+    expect(readFileSync(join(to, 'categories.txt'), 'utf8')).toContain(`\n${second}\tboth & "more"\n`);
+    for (const name of filesBelow(join(out, 'labels'))) {
+      const { ids } = await readIds(out, 'labels', name);
+      expect(sameIds((await readIds(to, 'masks', name)).ids, joined(ids, second, third)), name).toBe(true);
+    }
+  }
+
+  it('keeps the names where only the measuring changes', async () => {
+    const { classes } = readJsonFile<ClassMap>(out, 'classes.json');
+    await done(...command, '--ignore', '3');
+    expect(readJsonFile<ClassMap>(out, 'classes.json').classes).toEqual(classes);
+    expect(readFileSync(join(out, 'model', 'classes.json'))).toEqual(readFileSync(join(out, 'classes.json')));
+  });
+
+  it('clusters anew without embedding again', async () => {
+    const [attended, embedded] = [markers(out, 'attend'), markers(out, 'embed')];
+    const clustered = markers(out, 'cluster');
+    await done('run', images, '--out', out, '--masks', masks, '--clusters', '5', '--restarts', '3');
+    expect([markers(out, 'attend'), markers(out, 'embed')]).toEqual([attended, embedded]);
+    expect(markers(out, 'cluster').length).toBe(2 * clustered.length);
+    expect(readJsonFile<ClassMap>(out, 'classes.json').classes).toHaveLength(5);
+    await assertWholeResult(out, images, 5);
+  });
+
+  it('keeps the names given by hand beside classes that are new', () => {
+    expect(readFileSync(join(out, 'classes.previous.json'), 'utf8')).toContain('striped thing');
+  });
+
+  it('gives the same bytes in another folder', async () => {
+    const other = join(room, 'other');
+    await done('run', images, '--out', other, '--masks', masks, '--clusters', '5', '--restarts', '3', '--threads', '1');
+    expect(resultBytes(other)).toEqual(resultBytes(out));
+  });
+
+  it('goes back to the first settings without work, and gives the first results', async () => {
+    const worked = markers(out, 'label');
+    await done(...command);
+    expect(markers(out, 'label')).toEqual(worked);
+    expect(resultBytes(out)).toEqual(firstBytes);
+  });
+
+  it.skipIf(!hasChromium)(`writes a report that opens from a folder${chromiumReason}`, () => assertReportOpens(out));
+});
+
+/** `expect` compares large arrays element by element, which takes minutes. */
+const sameIds = (a: Uint16Array, b: Uint16Array) => Buffer.compare(Buffer.from(a.buffer), Buffer.from(b.buffer)) === 0;
+
+const joined = (ids: Uint16Array, first: number, second: number) =>
+  Uint16Array.from(ids, label => (label === second ? first : label));
+
+interface Coco {
+  readonly images: readonly { id: number; file_name: string; width: number; height: number }[];
+  readonly categories: readonly { id: number; name: string }[];
+  readonly annotations: readonly { image_id: number; category_id: number; segmentation: { counts: string } }[];
+}
+
+/** Moves the report elsewhere, so that nothing it needs may lie outside, and opens it from the file system. */
+async function assertReportOpens(out: string): Promise<void> {
+  const moved = join(room, `report of ${Date.now()} #1`);
+  cpSync(join(out, 'report'), moved, { recursive: true });
+  const browser = await launchChromium();
+  try {
+    const page = await (await browser.newContext({ offline: true })).newPage();
+    const complaints: string[] = [];
+    page.on('console', message => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', error => complaints.push(error.message));
+    page.on('requestfailed', request => complaints.push(`${request.url()} failed`));
+    await page.goto(pathToFileURL(join(moved, 'index.html')).href);
+    await page.evaluate('document.querySelectorAll("img").forEach(img => { img.loading = "eager"; })');
+    await page.waitForLoadState('networkidle');
+    const pictures = (await page.evaluate(
+      '[...document.images].filter(img => img.hasAttribute("src")).map(img => img.naturalWidth)',
+    )) as number[];
+    expect(pictures.length).toBeGreaterThan(5);
+    expect(pictures.every(width => width > 0)).toBe(true);
+    expect(complaints).toEqual([]);
+    expect(await page.evaluate('document.body.innerText')).toContain('class 1');
+  } finally {
+    await browser.close();
+  }
+}
+
+describe.skipIf(dataMissing)(`the journey on real photos with a real network${dataMissing}`, () => {
+  const pets = join(dataFolder, 'segmentation', 'pets');
+  const [images, out] = [join(room, 'pets', 'images'), join(room, 'pets', 'result')];
+
+  it('labels pets by a pretrained network, measured against their masks', async () => {
+    mkdirSync(images, { recursive: true });
+    const names = readdirSync(join(pets, 'images'));
+    for (const name of names) copyFileSync(join(pets, 'images', name), join(images, name));
+    const backbone = join(dataFolder, 'models', 'mobilenetv2-1.0-features.onnx');
+    const command = ['run', images, '--out', out, '--masks', join(pets, 'masks'), '--backbone', backbone];
+    const { metrics } = await doneJson<RunSummary>(...command, '--clusters', '4');
+    await assertWholeResult(out, images, 4);
+    expect(metrics!.images).toBe(names.length);
+    expect(metrics!.foregroundIou).toBeGreaterThan(metrics!.baselines.allForeground.foregroundIou!);
+    expect(await shareOfEqualPixels(out, images, names.slice(0, 2))).toBeGreaterThanOrEqual(0.9999);
+    const predicted = join(room, 'pets', 'predicted');
+    await done('predict', images, '--model', join(out, 'model'), '--out', predicted);
+    expect(hashesBelow(join(predicted, 'labels'))).toEqual(hashesBelow(join(out, 'labels')));
+    if (hasChromium) await assertReportOpens(out);
+    expect((await selflabel('export', out, '--format', 'cvat', '--to', join(out, 'export', 'cvat'))).code).toBe(0);
+  });
+});
