@@ -30,7 +30,9 @@ function movable(name: string, tensor: TensorValue): TensorValue {
       `"${name}" holds ${data.length} numbers, not ${count}; was its buffer moved away by an earlier run?`,
     );
   const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
-  return whole ? tensor : { ...tensor, data: data.slice() };
+  if (whole) return tensor;
+  // `slice` of a Node Buffer is a view on memory that others use.
+  return { ...tensor, data: data instanceof Uint8Array ? new Uint8Array(data) : data.slice() };
 }
 
 export class Session {
