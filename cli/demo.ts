@@ -17,7 +17,6 @@ export function registerDemo(program: Command): void {
     .description('run the main job on generated scenes; no download, about a minute')
     .option('--out <dir>', 'where the scenes and results go', 'selflabel-demo')
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
-    .option('--debug', 'show stack traces')
     .action(async (options: { out: string; threads?: number }) => {
       const scenes = join(options.out, 'scenes');
       process.stderr.write(

@@ -12,6 +12,7 @@ import { evaluationWorld, openFolder } from './workplace.ts';
 
 const program = new Command('selflabel')
   .description('Unlabeled images in; pixel labels, a report and a segmentation model out.')
+  .option('--debug', 'show where an error comes from')
   .showHelpAfterError('(add --help for the options)')
   .exitOverride();
 
@@ -40,7 +41,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`selflabel: ${message}\n`);
-  if (process.argv.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (program.opts().debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else if (!(error instanceof PermanentError || error instanceof UsageError))
     process.stderr.write('(--debug shows where)\n');
   return error instanceof UsageError ? 2 : 1;

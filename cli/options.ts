@@ -29,3 +29,11 @@ export const listOfIntegers = (text: string, before: number[] = []): number[] =>
   ...before,
   ...text.split(',').map(part => integer(0, 65_535)(part.trim())),
 ];
+
+/** A name that can be part of a path everywhere. */
+export function nameOption(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'expected letters, digits, ".", "_" and "-", at most 63, beginning with a letter or digit',
+  );
+}

@@ -30,7 +30,6 @@ export function registerPredict(program: Command): void {
     .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .option('--json', 'print the result as one JSON line')
-    .option('--debug', 'show stack traces')
     .action(async (images: string, options: PredictOptions) => {
       const { counts, seconds } = await predict(images, options);
       const summary = { out: options.out, images: counts, seconds: { total: seconds } };

@@ -6,7 +6,7 @@ import { PermanentError, UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
-import { integer, listOfIntegers, oneOf, thresholdOption } from './options.ts';
+import { integer, listOfIntegers, nameOption, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
@@ -33,7 +33,6 @@ export interface RunOptions {
   /** Not on the command line: how many images attend looks at. */
   readonly attendSample?: number;
   readonly json?: boolean;
-  readonly debug?: boolean;
 }
 
 export function registerRun(program: Command): void {
@@ -76,9 +75,8 @@ export function registerRun(program: Command): void {
     .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
-    .option('--name <name>', 'name of the published model', 'selflabel')
+    .option('--name <name>', 'name of the published model', nameOption, 'selflabel')
     .option('--json', 'print the result as one JSON line')
-    .option('--debug', 'show stack traces')
     .action(async (images: string, options: RunOptions) => {
       const summary = await run(images, options);
       process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : describeRun(summary));
@@ -89,6 +87,8 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
   const started = Date.now();
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
   if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
+  if (options.method === 'pass' && options.scales === 2)
+    throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
   return atWork(options.out, localJob, mounts, options, async workplace => {
     if (options.masks) await installCategories(workplace, options.masks);
     const request = parseRequest({
@@ -98,7 +98,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
       ...shapingOptions(options),
       backbone: await install(workplace, options.backbone, 'filter-bank'),
       ...(options.attention && {
-        attention: await install(workplace, options.attention, 'self-trained', 'pass', 'norm', 'border'),
+        attention: await install(workplace, options.attention, 'self-trained', 'norm', 'border'),
       }),
     });
     const plan = await runLocally(workplace.ports, localJob, request);
@@ -177,7 +177,9 @@ function parseSettings(bytes: Uint8Array, file: string): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new PermanentError(`the settings beside ${file} are no JSON: ${(cause as Error).message}`);
+    throw new PermanentError(
+      `the settings beside ${file} are no JSON: ${(cause as Error).message.replace(/\s+/g, ' ')}`,
+    );
   }
 }
 

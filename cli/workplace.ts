@@ -1,5 +1,5 @@
 /** Everything a command needs to work in a folder: the adapters, the lock, the user's folders mounted for reading. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FolderLock } from '#adapters/local/folder-lock';
@@ -86,6 +86,8 @@ const resultNames = ['labels', 'report', 'model', 'clusters.csv', 'classes.json'
 
 /** @throws PermanentError if the folder holds files of somebody else's that the results would replace */
 function assertOwn(folder: string, job: string): void {
+  if (existsSync(folder) && !statSync(folder).isDirectory())
+    throw new PermanentError(`${folder} is a file; give a folder for --out`);
   const holds = (name: string) => existsSync(join(folder, name));
   const other = localJobs.find(name => name !== job && holds(keys.request(name)));
   if (other)
@@ -107,7 +109,11 @@ export async function openWorkplace(
   mounts: readonly Mount[],
   options: { threads?: number },
 ): Promise<Workplace> {
-  for (const { folder: mounted, what } of mounts) assertFolder(mounted, what);
+  for (const { folder: mounted, what } of mounts) {
+    assertFolder(mounted, what);
+    if (existsSync(folder) && realpathSync(folder) === realpathSync(mounted))
+      throw new PermanentError(`${folder} holds your ${what} and would be written to; choose another folder for --out`);
+  }
   const lock = await FolderLock.acquire(folder);
   const store = await FolderStore.open(folder, { mounts });
   const typed = new Map(mounts.map(({ prefix, folder }) => [prefix, `${folder.replace(/\/+$/, '')}/`]));
@@ -153,7 +159,8 @@ function assertFolder(folder: string, what: string): void {
 
 function readUserFile(file: string, what: string): Uint8Array {
   const found = statSync(file, { throwIfNoEntry: false });
-  if (!found?.isFile()) throw new PermanentError(`${file} does not exist; give the file of the ${what}`);
+  if (!found?.isFile())
+    throw new PermanentError(`${file} ${found ? 'is no file' : 'does not exist'}; give the file of the ${what}`);
   return readFileSync(file);
 }
 

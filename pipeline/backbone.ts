@@ -7,7 +7,7 @@ import { type ImportedModel, importModel } from '#core/graph/import';
 import type { ModelSizeRule } from '#core/image/model-input';
 import type { Plan } from '#core/job/plan';
 import { type SettledRun, settleRun } from '#core/job/request';
-import { fromJson, readJson, readObject } from './documents.ts';
+import { fromJson, naming, readJson, readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { ObjectStore } from './ports.ts';
 
@@ -22,9 +22,12 @@ export async function openBackbone(store: ObjectStore, run: SettledRun): Promise
     const model = importModel(filterBank());
     return { model, settings: backboneSettings(model, filterBankEntry), scales: run.scales };
   }
-  const model = importModel(await readObject(store, run.backbone));
+  const bytes = await readObject(store, run.backbone);
   const json = await store.get(settingsKey(run.backbone));
-  return { model, settings: backboneSettings(model, json && fromJson(json)), scales: run.scales };
+  return naming(run.backbone, () => {
+    const model = importModel(bytes);
+    return { model, settings: backboneSettings(model, json && fromJson(json)), scales: run.scales };
+  });
 }
 
 /** `backbones/x.onnx` → `backbones/x.json`. */

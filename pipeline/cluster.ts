@@ -81,9 +81,14 @@ function assertEnough(plan: Plan, counts: Catalog['counts'], rows: number): void
       `none of the ${counts.total} files could be read as an image; the receipt lists the reasons`,
     );
   }
+  if (counts.read === 1) {
+    throw new PermanentError(
+      'only one of the files is an image of its own, and classes are found by comparing images; give two or more',
+    );
+  }
   if (counts.read < plan.clusters) {
     throw new PermanentError(
-      `${plan.clusters} clusters need at least as many images, but only ${counts.read} different ones are readable; ask for fewer with --clusters`,
+      `${plan.clusters} clusters need at least as many images, but only ${counts.read} different ones could be read; ask for --clusters ${counts.read} or fewer`,
     );
   }
   if (rows < plan.clusters) {

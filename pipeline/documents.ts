@@ -10,8 +10,29 @@ export const toJson = (value: unknown): Uint8Array => encoder.encode(`${JSON.str
 
 export const fromJson = <T>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as T;
 
+/** @throws PermanentError if the object is missing or no JSON */
 export async function readJson<T>(store: ObjectStore, key: string): Promise<T> {
-  return fromJson<T>(await readObject(store, key));
+  const bytes = await readObject(store, key);
+  return naming(key, () => {
+    try {
+      return fromJson<T>(bytes);
+    } catch (cause) {
+      throw new PermanentError(`not JSON (${oneLine(cause)}); put the file there as it was written`, { cause });
+    }
+  });
+}
+
+/** An error's words; a parser's may quote several lines. */
+const oneLine = (cause: unknown) => (cause as Error).message.replace(/\s+/g, ' ');
+
+/** Does something with an object's bytes; what is wrong with them is said with the object's key in front. */
+export function naming<T>(key: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof PermanentError)) throw error;
+    throw new PermanentError(`${key}: ${error.message}`, { cause: error });
+  }
 }
 
 /** @throws PermanentError if the object is missing: an earlier stage promised it */

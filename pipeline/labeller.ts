@@ -1,6 +1,7 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
 
-import { applyModel, importModel } from '#core/graph/import';
+import { PermanentError } from '#core/errors';
+import { applyModel, type ImportedModel, importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
 import type { ModelSizeRule } from '#core/image/model-input';
 import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
@@ -11,7 +12,7 @@ import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
 import { openAttention, runOf, sizeRule } from './backbone.ts';
-import { readJson, readObject } from './documents.ts';
+import { naming, readJson, readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
@@ -37,9 +38,12 @@ export async function openLabeller(ports: Ports, plan: Plan, threshold?: number)
 
 /** @param prefix of model.onnx and card.json */
 export async function openPublished(ports: Ports, prefix: string): Promise<Labeller> {
-  const { decision, inputs, clusters } = parseCard(await readJson(ports.store, `${prefix}card.json`));
+  const [card, model] = [`${prefix}card.json`, `${prefix}model.onnx`];
+  const document = await readJson(ports.store, card);
+  const { decision, inputs, clusters } = naming(card, () => parseCard(document));
+  const bytes = await readObject(ports.store, model);
   return {
-    model: await loadModel(ports, await readObject(ports.store, `${prefix}model.onnx`)),
+    model: await naming(model, () => loadModel(ports, bytes)),
     decision,
     rule: inputs.resize,
     clusters,
@@ -49,6 +53,7 @@ export async function openPublished(ports: Ports, prefix: string): Promise<Label
 /** The model behind an input of bytes: what it computes is the same. */
 const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> => {
   const published = importModel(bytes);
+  assertPublished(published);
   const { inputs, image } = pixelInput();
   const names = published.outputs.map(({ name }) => name);
   const tensors = applyModel(published, { image }, names);
@@ -56,6 +61,15 @@ const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> => {
   const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
   return ports.models.load(toModel({ name: 'label', inputs, outputs }), options);
 };
+
+/** @throws PermanentError for a network that is no published model */
+function assertPublished({ inputs, outputs }: ImportedModel): void {
+  const has = (list: ImportedModel['inputs'], name: string) => list.some(one => one.name === name);
+  if (has(inputs, 'image') && has(outputs, 'scores')) return;
+  throw new PermanentError(
+    'not a model made by selflabel run (input image, outputs scores and foreground); give its folder, DIR/model',
+  );
+}
 
 /** The decision rule of a run: its threshold belongs to this attention and these centroids, no others. */
 export async function decisionOf(ports: Ports, plan: Plan, threshold?: number): Promise<Decision> {

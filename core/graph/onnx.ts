@@ -194,13 +194,23 @@ const largestModelBytes = 2 ** 31 - 1;
  */
 export function readModel(bytes: Uint8Array): ModelProto {
   const what = 'not a readable ONNX model';
-  if (bytes.length === 0) throw new PermanentError(`${what}: the file is empty`);
-  // A plain view: Node's Buffer shares memory in `slice`, where weights need copies that are aligned.
-  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const model = decode(schema, 'ModelProto', plain, what);
+  const remedy = 'export or download it again';
+  if (bytes.length === 0) throw new PermanentError(`${what}: the file is empty; ${remedy}`);
+  const model = decodeModel(bytes, what, remedy);
   if (model.graph === undefined || model.irVersion === undefined)
     throw new PermanentError(`${what}: it holds no graph; is this another kind of file?`);
   return model;
+}
+
+function decodeModel(bytes: Uint8Array, what: string, remedy: string): ModelProto {
+  // A plain view: Node's Buffer shares memory in `slice`, where weights need copies that are aligned.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    return decode(schema, 'ModelProto', plain, what);
+  } catch (cause) {
+    if (!(cause instanceof PermanentError)) throw cause;
+    throw new PermanentError(`${cause.message}; ${remedy}`, { cause });
+  }
 }
 
 /**

@@ -32,6 +32,6 @@ export function parseCard(document: unknown): Card {
   const parsed = card.safeParse(document);
   if (parsed.success) return parsed.data;
   throw new PermanentError(
-    `card.json is not usable: ${sayIssues(parsed.error)}; take the model folder as it was published`,
+    `not a usable model card (${sayIssues(parsed.error)}); take the model's folder as it was published`,
   );
 }
