@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 
 const benches: Record<string, () => Promise<void>> = {
   quality: async () => (await import('./quality.ts')).quality(),
+  scales: async () => (await import('./quality.ts')).scales(),
   clusters: async () => (await import('./clusters.ts')).clusters(),
   sample: async () => (await import('./sample.ts')).sample(),
   throughput: async () => (await import('./throughput.ts')).throughput(),

@@ -15,7 +15,7 @@ export async function throughput(): Promise<void> {
   requireData();
   const folder = `${dataFolder}/images/caltech101-a`;
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(name => /\.jpg$/i.test(name))
+    .filter(name => /\.jpe?g$/i.test(name))
     .map(name => join(folder, name));
   const bare = await bareRates(files);
   const { seconds, images, imagesPerSecond } = await runOn(folder, '.bench/throughput', { clusters: 50 });

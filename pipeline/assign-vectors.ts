@@ -61,6 +61,8 @@ export async function passOver(
     firstRow += rows;
   };
   for await (const block of source.blocks()) {
+    // A buffer that was moved away and never came back; TopK over no rows would bring the process down.
+    if (block.length === 0) throw new Error('a block of vectors is empty');
     const run = model.run({ points: tensor(block, source.dimension), ...spare.take() });
     // A run that fails while an earlier one is awaited is reported when its turn comes.
     run.catch(() => {});
@@ -68,6 +70,7 @@ export async function passOver(
     if (pending.length >= inFlight) await takeNext();
   }
   while (pending.length > 0) await takeNext();
+  if (firstRow !== source.count) throw new Error(`${source.count} vectors were announced but ${firstRow} came`);
 }
 
 /** Copies of what every run is fed besides the points: runs move their feeds away, so each needs its own. */

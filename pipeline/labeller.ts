@@ -107,7 +107,7 @@ export async function runModel(
   const own = size.width === image.width && size.height === image.height;
   // The session takes the bytes away, and the caller still needs the picture.
   const given = own
-    ? { ...image, data: image.data.slice() }
+    ? { ...image, data: new Uint8Array(image.data) }
     : await ports.images.resize(image, size.width, size.height);
   const { outputs } = await model.run(pixelFeeds(given, image, rule));
   return { scores: toScores(outputs.scores!), foreground: outputs.foreground && toGrid(outputs.foreground) };

@@ -30,7 +30,9 @@ function movable(name: string, tensor: TensorValue): TensorValue {
       `"${name}" holds ${data.length} numbers, not ${count}; was its buffer moved away by an earlier run?`,
     );
   const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
-  return whole ? tensor : { ...tensor, data: data.slice() };
+  if (whole) return tensor;
+  // `slice` of a Node Buffer is a view on memory that others use.
+  return { ...tensor, data: data instanceof Uint8Array ? new Uint8Array(data) : data.slice() };
 }
 
 export class Session {
@@ -73,7 +75,8 @@ export class Session {
 
   /** Serves another model in the same thread, which costs far less than a new one. @throws Error with what the runtime says if it refuses the model */
   async reopen(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<void> {
-    const copy = model.slice();
+    // Not `slice`: of a Node Buffer that is a view, and the memory would be moved away from its owner.
+    const copy = new Uint8Array(model);
     const start: Start = { kind: 'open', model: copy, options };
     const ready = await this.#answer(() => this.#worker.postMessage(start, [copy.buffer]));
     if (ready.kind === 'ready') Object.assign(this, { inputs: ready.inputs, outputs: ready.outputs });

@@ -1,9 +1,9 @@
-/** Stands in for the session's worker: answers each run, but ends itself when told to. */
+/** Stands in for the session's worker: opens anything and answers each run, but ends itself when told to. */
 import { parentPort } from 'node:worker_threads';
 
-parentPort?.on('message', ({ feeds }) => {
+parentPort?.on('message', ({ kind, feeds }) => {
+  if (kind === 'open') return parentPort?.postMessage({ kind: 'ready', inputs: [], outputs: [] });
   if (feeds.exit) process.exit(3);
   if (feeds.error) throw new Error('something\n burst');
   parentPort?.postMessage({ kind: 'done', outputs: {}, feeds });
 });
-parentPort?.postMessage({ kind: 'ready', inputs: [], outputs: [] });

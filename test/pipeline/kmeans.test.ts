@@ -220,6 +220,16 @@ test('the vectors are all there afterwards, and can be clustered again', async (
   expect(data).toEqual(points.data);
 });
 
+test('the number of threads changes no byte', async () => {
+  const points = heaps(5000, 19, 30, 0.8, 3);
+  const options = { ...defaults, clusters: 37, iterations: 5 };
+  const [one, two, three] = await Promise.all(
+    [1, 2, 3].map(threads => runKmeans(blocksOf(points, 1500), options, { models, tuning: { threads } })),
+  );
+  expect(two).toEqual(one);
+  expect(three).toEqual(one);
+});
+
 test('refusals name the numbers and the remedy', async () => {
   const points = heaps(10, 3, 2, 1, 1);
   await expect(cluster(points, { clusters: 11 })).rejects.toThrow(
@@ -236,6 +246,8 @@ test('refusals name the numbers and the remedy', async () => {
   await expect(runKmeans(short, { ...defaults, clusters: 2 }, ports)).rejects.toThrow(
     '12 vectors were announced but 10',
   );
+  const losing = { ...blocksOf(points, 4), giveBack: () => {} };
+  await expect(runKmeans(losing, { ...defaults, clusters: 2 }, ports)).rejects.toThrow('a block of vectors is empty');
   expect(() => blocksInMemory([new Float32Array(8).subarray(2)], 3)).toThrow('own its buffer');
 });
 

@@ -151,6 +151,15 @@ test('splitting fills several empty clusters, and stays unit length for cosine',
   expect(splitEmpty(centroids, counts, [0, 2, 3], 'cosine', new Random(2)).data).toEqual(split.data);
 });
 
+test('who was split shares the count, so the next split takes the other half', () => {
+  const centroids = { data: Float64Array.of(1024 ** 2, 0, 0, 0), count: 4, dimension: 1 };
+  for (let seed = 0; seed < 20; seed++) {
+    const { data } = splitEmpty(centroids, Int32Array.of(4, 0, 0, 0), [1, 2, 3], 'euclidean', new Random(seed));
+    const quarters = [1023 * 1023, 1023 * 1025, 1025 * 1023, 1025 * 1025];
+    expect([...data].sort((a, b) => a - b)).toEqual(quarters);
+  }
+});
+
 test('nothing is split where no cluster has a vector to spare', () => {
   const centroids = { data: Float64Array.of(1, 2), count: 2, dimension: 1 };
   expect([...splitEmpty(centroids, Int32Array.of(1, 0), [1], 'euclidean', new Random(1)).data]).toEqual([1, 2]);
@@ -166,6 +175,7 @@ test('when to stop', () => {
   });
   expect(hasConverged(at(10, 0), undefined, 0.01)).toBe(false);
   expect(hasConverged(at(10, 0), at(10), 0.01)).toBe(true);
+  expect(hasConverged(at(8, 0), at(10), 0.01)).toBe(true);
   expect(hasConverged(at(9.95), at(10), 0.01)).toBe(true);
   expect(hasConverged(at(9.8), at(10), 0.01)).toBe(false);
   expect(hasConverged(at(9.99), at(10), 0)).toBe(false);
