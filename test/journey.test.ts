@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
-import { parseClustersCsv } from '#core/formats/clusters-csv';
 import { decompressCounts, maskOfCounts } from '#core/formats/rle';
 import { modelSize, toNchw } from '#core/image/model-input';
 import type { Card } from '#core/labels/card';
@@ -19,36 +18,13 @@ import { decide, type Maps } from './decision-reference.ts';
 import { chromiumReason, hasChromium, launchChromium } from './pages/chromium.ts';
 import { filesBelow, hashesBelow, readIds, readJsonFile, readReceipt, resultBytes } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
+import { assertWholeResult } from './whole-result.ts';
 
 const codec = new SharpCodec();
 const room = scratchRoom();
 const scenes = 24;
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-/** What every finished run must hold, whatever was in the folder. */
-async function assertWholeResult(out: string, images: string, clusters: number): Promise<void> {
-  const { counts, labelled, empty, duplicate, rejected } = readReceipt(out);
-  const inputs = filesBelow(images);
-  const accounted = [...labelled, ...empty, ...duplicate.map(one => one.image), ...rejected.map(one => one.image)];
-  expect(accounted.sort()).toEqual(inputs);
-  expect(counts.total).toBe(inputs.length);
-  expect(counts.labelled + counts.empty + counts.duplicate + counts.rejected).toBe(counts.total);
-
-  const readable = inputs.filter(name => !rejected.some(one => one.image === name));
-  const rows = parseClustersCsv(readFileSync(join(out, 'clusters.csv'), 'utf8'));
-  expect(rows.map(row => row.image).sort()).toEqual(readable);
-  expect(rows.every(row => row.cluster >= 0 && row.cluster < clusters)).toBe(true);
-
-  expect(filesBelow(join(out, 'labels'))).toEqual(readable.map(name => name.replace(/\.\w+$/, '.png')).sort());
-  for (const name of readable) {
-    const { width, height } = await codec.decode(readFileSync(join(images, name)));
-    const map = await readIds(out, 'labels', name.replace(/\.\w+$/, '.png'));
-    expect([map.width, map.height], name).toEqual([width, height]);
-    expect(Math.max(...new Set(map.ids)), name).toBeLessThanOrEqual(clusters);
-    expect(map.ids.some(id => id > 0)).toBe(labelled.includes(name) || duplicate.some(one => one.image === name));
-  }
-}
 
 /** The published model alone, in a session of its own, with the card's rule written from its definition. */
 async function shareOfEqualPixels(out: string, images: string, names: readonly string[]): Promise<number> {

@@ -1,0 +1,68 @@
+/** Every option of `run` in the same folder, one after another: valid results, and a model that gives the same labels. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import type { RunSummary } from '../cli/run-summary.ts';
+import { writeSceneFolder } from '../cli/scene-folder.ts';
+import { done, doneJson } from './command-line.ts';
+import { filesBelow, readIds } from './result-folder.ts';
+import { scratchRoom } from './scratch-rooms.ts';
+import { assertWholeResult } from './whole-result.ts';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const room = scratchRoom();
+const world = join(room, 'scenes');
+const [images, masks, few] = [join(world, 'images'), join(world, 'masks'), join(room, 'few')];
+/** What does not depend on an option is not computed again. */
+const base = join(room, 'base');
+const baseCommand = (...more: string[]) => [
+  'run',
+  images,
+  '--out',
+  base,
+  '--clusters',
+  '3',
+  '--restarts',
+  '2',
+  ...more,
+];
+
+beforeAll(async () => {
+  await writeSceneFolder(new SharpCodec(), world, 12, 8);
+  mkdirSync(few);
+  for (const name of ['0001.jpg', '0006.jpg']) copyFileSync(join(images, name), join(few, name));
+});
+
+describe('every option gives valid results', () => {
+  it.each([
+    ['--label-format', 'imagenet-s'],
+    ['--threshold', '0.1'],
+    ['--threshold', 'from-masks'],
+    ['--unit', 'pixels'],
+    ['--unit', 'object'],
+    ['--unit', 'image'],
+    ['--background', 'none'],
+    ['--attention', 'norm'],
+    ['--attention', 'border'],
+    ['--refine', 'none'],
+    ['--seed', '5'],
+    ['--scales', '2'],
+    ['--method', 'pass'],
+  ])('%s %s', async (option, value) => {
+    const more = option === '--threshold' ? ['--masks', masks] : [];
+    const { clusters } = await doneJson<RunSummary>(...baseCommand(option, value, ...more));
+    expect(clusters).toBe(3);
+    await assertWholeResult(base, images, 3);
+    const { ids, kind } = await readIds(base, 'labels', '0001.png');
+    expect(kind).toBe(value === 'imagenet-s' ? 'rgb' : 'index8');
+    if (value === 'none' && option === '--background') expect(ids.every(id => id > 0)).toBe(true);
+    const predicted = join(room, `predicted ${option} ${value}`);
+    await done('predict', few, '--model', join(base, 'model'), '--out', predicted);
+    for (const name of filesBelow(join(predicted, 'labels'))) {
+      const [first, second] = [await readIds(base, 'labels', name), await readIds(predicted, 'labels', name)];
+      expect(Buffer.compare(Buffer.from(first.ids.buffer), Buffer.from(second.ids.buffer)), name).toBe(0);
+    }
+  });
+});
