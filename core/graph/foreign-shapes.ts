@@ -1,6 +1,6 @@
 /** Shapes of operators that graphs of ours never use but foreign models do. What is missing here is simply unknown. */
 import { ceilDivided, type Dim, elementCount, floorDivided, merged, times } from './dims.ts';
-import type { ReadNode } from './import-node.ts';
+import type { ReadNode } from './read-node.ts';
 import { elementTypeOf } from './stored-tensor.ts';
 import { type ElementType, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
 
