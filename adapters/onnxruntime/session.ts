@@ -30,7 +30,8 @@ function movable(name: string, tensor: TensorValue): TensorValue {
       `"${name}" holds ${data.length} numbers, not ${count}; was its buffer moved away by an earlier run?`,
     );
   const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
-  return whole ? tensor : { ...tensor, data: data.slice() };
+  if (whole) return tensor;
+  return { ...tensor, data: data instanceof Uint8Array ? new Uint8Array(data) : data.slice() };
 }
 
 export class Session {
@@ -61,7 +62,7 @@ export class Session {
     options: InferenceSession.SessionOptions,
     script: URL = workerUrl,
   ): Promise<Session> {
-    const copy = model.slice();
+    const copy = new Uint8Array(model); // not slice: on a Buffer that is no copy
     const session = new Session(script, { model: copy, options }, [copy.buffer]);
     try {
       const ready = await session.#answer(() => {});

@@ -84,7 +84,7 @@ class Names {
 
   #store(tensor: ConstantTensor): string {
     const { type, dims, bytes } = tensor;
-    const content = bytes.length <= smallBytes ? `${type}${dims}:${bytes}` : undefined;
+    const content = bytes.length <= smallBytes ? `${type}${dims}:${bytes.join()}` : undefined;
     const equal = content === undefined ? undefined : this.#small.get(content);
     if (equal !== undefined) return equal;
     const name = this.fresh('constant');

@@ -85,7 +85,7 @@ export function constantData({
   type,
   bytes,
 }: ConstantTensor): Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array {
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   const at = [aligned.buffer, aligned.byteOffset] as const;
   switch (type) {
     case 'float32':
