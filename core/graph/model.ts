@@ -95,7 +95,10 @@ class Names {
 }
 
 function valueInfo(name: string, { type, dims }: TensorShape): ValueInfoProto {
-  const dim = dims.map(size => (typeof size === 'number' ? { dimValue: size } : { dimParam: size }));
+  const dim = dims.map(size => {
+    if (typeof size === 'number') return { dimValue: size };
+    return size.includes('?') ? {} : { dimParam: size };
+  });
   const shape = dims === unknownDims ? {} : { shape: { dim } };
   return { name, type: { tensorType: { elemType: dataTypes[type], ...shape } } };
 }

@@ -171,6 +171,25 @@ test('a graph prints itself', () => {
   `);
 });
 
+test('sizes that only the run can tell stay apart, are printed in order and not written', () => {
+  const sizes = input('sizes', 'int64', [2]);
+  const program = () => ({ y: relu(reshape(x, sizes)), z: reshape(x, sizes) });
+  program();
+  expect(print(program())).toBe(
+    [
+      'x [N,4]',
+      'sizes int64 [2]',
+      '%0 [?0,?1] = Reshape(x, sizes)',
+      '%1 [?0,?1] = Relu(%0)',
+      '%2 [?2,?3] = Reshape(x, sizes)',
+      'return y = %1, z = %2',
+    ].join('\n'),
+  );
+  const write = () => toModel({ name: 'm', inputs: [x, sizes], outputs: program() });
+  expect(Buffer.compare(write(), write())).toBe(0);
+  expect(readModel(write()).graph!.output![0]!.type!.tensorType!.shape!.dim).toEqual([{}, {}]);
+});
+
 describe('constants', () => {
   test('keep their numbers', () => {
     expect(constantData(constant(2.5))).toEqual(Float32Array.of(2.5));
