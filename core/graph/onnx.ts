@@ -196,16 +196,9 @@ const largestModelBytes = 2 ** 31 - 1;
  */
 export function readModel(bytes: Uint8Array): ModelProto {
   const what = 'not a readable ONNX model';
-<<<<<<< HEAD
   const remedy = 'export or download it again';
   if (bytes.length === 0) throw new PermanentError(`${what}: the file is empty; ${remedy}`);
   const model = decodeModel(bytes, what, remedy);
-=======
-  if (bytes.length === 0) throw new PermanentError(`${what}: the file is empty`);
-  // A plain view: subclasses such as Buffer slice and print in other ways.
-  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const model = decode(schema, 'ModelProto', plain, what);
->>>>>>> graph
   if (model.graph === undefined || model.irVersion === undefined)
     throw new PermanentError(`${what}: it holds no graph; is this another kind of file?`);
   return model;
