@@ -130,7 +130,7 @@ function held(at: number, dim: Dim, lowest: number, highest: Dim): Dim {
  * Number of elements of dim[start:end:step], as in Python. An axis of unknown size is taken to be long enough for the
  * start and for positions counted from its end.
  */
-export function sliced(dim: Dim, start: number, end: number, step: number): Dim {
+function sliced(dim: Dim, start: number, end: number, step: number): Dim {
   check(step !== 0, 'a step is 0');
   if (step < 0) {
     const last = plus(dim, -1);
@@ -374,7 +374,7 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
 };
 
 /** `MatMul: [4,3] x [5,2]`, with the element types where they differ. */
-export function formatApplication(op: string, inputs: readonly Tensor[]): string {
+function formatApplication(op: string, inputs: readonly Tensor[]): string {
   const mixed = inputs.some(input => input.type !== inputs[0]!.type);
   const shapes = inputs.map(({ type, dims }) => `${mixed ? `${type} ` : ''}${formatDims(dims)}`);
   return `${op}: ${shapes.join(' x ')}`;
