@@ -18,7 +18,9 @@ export async function throughput(): Promise<void> {
     .filter(name => /\.jpe?g$/i.test(name))
     .map(name => join(folder, name));
   const bare = await bareRates(files);
+  const before = process.cpuUsage();
   const { seconds, images, imagesPerSecond } = await runOn(folder, '.bench/throughput', { clusters: 50 });
+  const runCpu = cpuSecondsSince(before);
   const again = await bareRates(files);
   const perPass = (bare.decodeSeconds + bare.modelSeconds + again.decodeSeconds + again.modelSeconds) / 2;
   const passes = 2 + Math.min(attendSample, images.total) / images.total;
@@ -33,11 +35,23 @@ export async function throughput(): Promise<void> {
   console.log(
     `ceiling of ${passes.toFixed(2)} passes ${(images.total / (passes * perPass)).toFixed(2)} images/s, run ${(images.total / seconds.total).toFixed(2)} images/s: ratio ${((passes * perPass) / seconds.total).toFixed(3)}`,
   );
+  const perPassCpu = (bare.cpuSeconds + again.cpuSeconds) / 2;
+  console.log(
+    `in processor time, which other programs do not change: bare ${((1000 * perPassCpu) / images.total).toFixed(1)} ms per image and pass, run ${((1000 * runCpu) / images.total).toFixed(1)} ms per image in all: ratio ${((passes * perPassCpu) / runCpu).toFixed(3)}`,
+  );
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }
 
 const rate = (files: readonly string[], seconds: number): string => (files.length / seconds).toFixed(1);
 
-async function bareRates(files: readonly string[]): Promise<{ decodeSeconds: number; modelSeconds: number }> {
+async function bareRates(
+  files: readonly string[],
+): Promise<{ decodeSeconds: number; modelSeconds: number; cpuSeconds: number }> {
+  const before = process.cpuUsage();
   const codec = new SharpCodec();
   const threads = availableParallelism();
   const shapes: { width: number; height: number }[] = [];
@@ -52,7 +66,7 @@ async function bareRates(files: readonly string[]): Promise<{ decodeSeconds: num
   for await (const _ of mapInOrder(shapes, threads, shape => runBare(model, shape)));
   const modelSeconds = (performance.now() - modelStart) / 1000;
   await runtime.close();
-  return { decodeSeconds, modelSeconds };
+  return { decodeSeconds, modelSeconds, cpuSeconds: cpuSecondsSince(before) };
 }
 
 /** Ready tensors, made once per shape. */

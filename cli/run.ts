@@ -42,7 +42,11 @@ export function registerRun(program: Command): void {
     .argument('<images>', 'folder of photos, searched with its subfolders')
     .requiredOption('--out <dir>', 'where the results go; the same command again resumes')
     .option('--backbone <file>', 'ONNX network, or "filter-bank" for the small built-in one', 'filter-bank')
-    .option('--clusters <k>', 'how many classes to find (default: a tenth of the images, 2 to 50)', integer(2, 60_000))
+    .option(
+      '--clusters <k>',
+      'how many classes to find (default: as many as the masks have, else a tenth of the images, 2 to 50)',
+      integer(2, 60_000),
+    )
     .option('--restarts <n>', 'k-means runs, the best is kept', integer(1, 1000), 10)
     .option(
       '--threshold <t>',

@@ -41,10 +41,9 @@ function* filesUnder(folder: string): Generator<string> {
 function importsOf(path: string): Import[] {
   const text = withoutText(readFileSync(path, 'utf8'));
   const file = relative(root, path);
-  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)['"]([^'"]+)['"]/gm)].map(match => ({
-    file,
-    specifier: match[1]!,
-  }));
+  const statements =
+    /^(?:import|export)\s[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  return [...text.matchAll(statements)].map(match => ({ file, specifier: (match[1] ?? match[2] ?? match[3])! }));
 }
 
 describe('walls', () => {

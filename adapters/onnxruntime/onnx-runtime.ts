@@ -18,7 +18,7 @@ function checkDevice(device: string): void {
 }
 
 /**
- * Options of a session. Threads that wait do not spin: on two busy cores spinning made MobileNetV2 up to 9 times slower,
+ * Options of a session. Threads that wait do not spin: on two busy cores spinning made MobileNetV2 several times slower,
  * and on idle ones two sessions of one thread without it are as fast as anything else. Only fatal errors are logged,
  * because all others are thrown.
  */

@@ -31,6 +31,10 @@ function topLevel(text: string, operators: string): number {
 
 const bracketed = (symbol: string) => (topLevel(symbol, '+-') < 0 ? symbol : `(${symbol})`);
 
+/** Without brackets around the whole: `(H+1)` → `H+1`, but `(H+1)*(W+1)` stays. */
+const unbracketed = (symbol: string) =>
+  symbol.startsWith('(') && topLevel(symbol, '+-*') < 0 ? symbol.slice(1, -1) : symbol;
+
 /** a + b. */
 export function plus(a: Dim, b: Dim): Dim {
   const left = terms(a);
@@ -69,8 +73,7 @@ function factors(dim: Dim): { coefficient: number; symbols: string[] } {
 
 function product(coefficient: number, symbols: readonly string[]): Dim {
   if (coefficient === 0 || symbols.length === 0) return coefficient;
-  const [only] = symbols;
-  if (coefficient === 1 && symbols.length === 1) return only!.startsWith('(') ? only!.slice(1, -1) : only!;
+  if (coefficient === 1 && symbols.length === 1) return unbracketed(symbols[0]!);
   return [...(coefficient === 1 ? [] : [coefficient]), ...[...symbols].sort()].join('*');
 }
 
@@ -102,8 +105,7 @@ export function dividedEvenly(a: Dim, b: Dim): Dim | undefined {
 function quotient(symbol: string): { inside: Dim; divisor: number } | undefined {
   const match = /^floor\((.*)\/(\d+)\)$/.exec(symbol);
   if (!match || topLevel(symbol, '+-*') >= 0) return undefined;
-  const inside = match[1]!;
-  return { inside: inside.startsWith('(') ? inside.slice(1, -1) : inside, divisor: Number(match[2]) };
+  return { inside: unbracketed(match[1]!), divisor: Number(match[2]) };
 }
 
 /** ⌊a / divisor⌋ for a divisor ≥ 1. Floors of floors become one: ⌊(⌊H/2⌋+1)/2⌋ = ⌊(H+2)/4⌋. */

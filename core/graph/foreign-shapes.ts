@@ -1,8 +1,8 @@
 /** Shapes of operators that graphs of ours never use but foreign models do. What is missing here is simply unknown. */
 import { ceilDivided, type Dim, elementCount, floorDivided, merged, times } from './dims.ts';
-import type { ReadNode } from './import-node.ts';
+import type { ReadNode } from './read-node.ts';
 import { elementTypeOf } from './stored-tensor.ts';
-import { type ElementType, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
+import { type ElementType, freshDim, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
 
 /** The dims of the first output, given the first input; the element type is that of the input. */
 type Rule = (x: Tensor, node: ReadNode) => readonly Dim[];
@@ -83,9 +83,9 @@ function typeOf(x: Tensor | undefined, node: ReadNode): ElementType {
   return x?.type ?? 'float32';
 }
 
-/** The rank that the file declares; its sizes hold for another image size, so each gets a name. */
-const hintedDims = (name: string, hint: TensorShape | undefined): readonly Dim[] =>
-  !hint || hint.dims === unknownDims ? unknownDims : hint.dims.map((_, i) => `${name}.${i}`);
+/** The rank that the file declares; its sizes hold for another image size. */
+const hintedDims = (hint: TensorShape | undefined): readonly Dim[] =>
+  !hint || hint.dims === unknownDims ? unknownDims : hint.dims.map(freshDim);
 
 /**
  * What is known of the outputs of a node that is kept as it stands, one entry per output.
@@ -98,7 +98,7 @@ export function foreignShapes(node: ReadNode, domain: string, hints: ReadonlyMap
   const first = rule && x && followable ? rule(x, node) : unknownDims;
   return node.outputs.map((name, i) => {
     const hint = hints.get(name);
-    const dims = i === 0 && first !== unknownDims ? first : hintedDims(name, hint);
+    const dims = i === 0 && first !== unknownDims ? first : hintedDims(hint);
     return { type: hint?.type ?? typeOf(x, node), dims };
   });
 }

@@ -1,9 +1,10 @@
 /** Foreign ONNX models, read and spliced into graphs of ours: the composed graph is written as one file. */
 import { PermanentError } from '../errors.ts';
 import { foreignShapes } from './foreign-shapes.ts';
-import { ReadNode, readAsOurs } from './import-node.ts';
+import { readAsOurs } from './import-node.ts';
 import { type GraphProto, type ModelProto, type NodeProto, readModel, type ValueInfoProto } from './onnx.ts';
 import { applyOp, cast } from './ops.ts';
+import { ReadNode } from './read-node.ts';
 import { ShapeError } from './shapes.ts';
 import { elementTypeOf, isStorable, storedTensor } from './stored-tensor.ts';
 import { capturedNames, subgraphsOf } from './subgraph.ts';

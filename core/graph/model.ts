@@ -84,7 +84,7 @@ class Names {
 
   #store(tensor: ConstantTensor): string {
     const { type, dims, bytes } = tensor;
-    const content = bytes.length <= smallBytes ? `${type}${dims}:${bytes}` : undefined;
+    const content = bytes.length <= smallBytes ? `${type}${dims}:${bytes.join()}` : undefined;
     const equal = content === undefined ? undefined : this.#small.get(content);
     if (equal !== undefined) return equal;
     const name = this.fresh('constant');
@@ -95,7 +95,10 @@ class Names {
 }
 
 function valueInfo(name: string, { type, dims }: TensorShape): ValueInfoProto {
-  const dim = dims.map(size => (typeof size === 'number' ? { dimValue: size } : { dimParam: size }));
+  const dim = dims.map(size => {
+    if (typeof size === 'number') return { dimValue: size };
+    return size.includes('?') ? {} : { dimParam: size };
+  });
   const shape = dims === unknownDims ? {} : { shape: { dim } };
   return { name, type: { tensorType: { elemType: dataTypes[type], ...shape } } };
 }

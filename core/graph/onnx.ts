@@ -1,6 +1,8 @@
 /** The ONNX file format: its messages and field numbers, read and written. The only file that knows a field number. */
 import { PermanentError } from '../errors.ts';
-import { decode, encode, type Message, type Schema } from './protobuf.ts';
+import type { Message, Schema } from './protobuf.ts';
+import { decode } from './protobuf-decode.ts';
+import { encode } from './protobuf-encode.ts';
 
 /**
  * Messages of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), packed where its proto2 form packs.

@@ -36,6 +36,15 @@ function formatAttributes(node: GraphNode): string[] {
   });
 }
 
+/** Unknown sizes counted from 0 in the order of the text, whatever was built before. */
+function renumbered(text: string): string {
+  const numbers = new Map<string, number>();
+  return text.replace(/\?\d+/g, name => {
+    if (!numbers.has(name)) numbers.set(name, numbers.size);
+    return `?${numbers.get(name)}`;
+  });
+}
+
 /**
  * The nodes that the given tensors depend on, in order, then the tensors themselves. Float32 is not spelled out.
  * @param outputs tensors, by name or not
@@ -59,5 +68,5 @@ export function print(outputs: readonly Tensor[] | Readonly<Record<string, Tenso
     return `${results} = ${operator}(${call})${node.scope === '' ? '' : `  # ${node.scope}`}`;
   });
   const last = ends.map(([name, tensor]) => `${Array.isArray(outputs) ? '' : `${name} = `}${reference(tensor)}`);
-  return [...inputs.values(), ...lines, `return ${last.join(', ')}`].join('\n');
+  return renumbered([...inputs.values(), ...lines, `return ${last.join(', ')}`].join('\n'));
 }

@@ -14,7 +14,7 @@ import {
 } from './dims.ts';
 import { knownValues } from './known-values.ts';
 import type { Attributes, Op } from './ops.ts';
-import { type ElementType, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
+import { type ElementType, freshDim, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
 
 /** An operator was applied to shapes or types it does not take. */
 export class ShapeError extends Error {
@@ -106,13 +106,13 @@ function reshaped(dims: readonly Dim[], target: readonly Dim[]): Dim[] {
   return result;
 }
 
-/** Dims named after the tensor that will hold them, for shapes known only when the graph runs. */
-function dimsFrom(sizes: Tensor, prefix: string): Dim[] {
+/** The dims that a tensor of sizes holds; fresh ones where they are known only when the graph runs. */
+function dimsFrom(sizes: Tensor): Dim[] {
   const known = knownValues(sizes);
   if (known) return [...known];
   const [rank] = ranked(sizes);
   check(sizes.dims.length === 1 && typeof rank === 'number', 'the rank of the new shape is not known');
-  return Array.from({ length: rank as number }, (_, i) => `${prefix}${i}`);
+  return Array.from({ length: rank as number }, freshDim);
 }
 
 /** Positions beyond this mean "to the end", whatever the size. */
@@ -130,7 +130,7 @@ function held(at: number, dim: Dim, lowest: number, highest: Dim): Dim {
  * Number of elements of dim[start:end:step], as in Python. An axis of unknown size is taken to be long enough for the
  * start and for positions counted from its end.
  */
-export function sliced(dim: Dim, start: number, end: number, step: number): Dim {
+function sliced(dim: Dim, start: number, end: number, step: number): Dim {
   check(step !== 0, 'a step is 0');
   if (step < 0) {
     const last = plus(dim, -1);
@@ -229,8 +229,8 @@ function scaled(size: Dim, scale: number): Dim {
 /** Number of steps of a Range, where its scalars are known. */
 function rangeLength(scalars: readonly Tensor[]): Dim {
   const [start, limit, delta] = scalars.map(scalar => knownValues(scalar)?.[0]);
-  if (start === undefined || limit === undefined || typeof delta !== 'number') return 'range';
-  return delta > 0 ? atLeastZero(ceilDivided(minus(limit, start), delta)) : 'range';
+  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta <= 0) return freshDim();
+  return atLeastZero(ceilDivided(minus(limit, start), delta));
 }
 
 /** Total: an operator without a rule does not compile. */
@@ -289,7 +289,7 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
       { type: 'int64', dims: kept },
     ];
   },
-  Reshape: ([x, sizes]) => [{ type: x!.type, dims: reshaped(ranked(x!), dimsFrom(sizes!, 'reshape')) }],
+  Reshape: ([x, sizes]) => [{ type: x!.type, dims: reshaped(ranked(x!), dimsFrom(sizes!)) }],
   Transpose: ([x], { perm }) => {
     const dims = ranked(x!);
     check([...perm].sort((a, b) => a - b).join() === [...dims.keys()].join(), `perm ${formatDims(perm)} does not fit`);
@@ -342,7 +342,7 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
     for (const axis of axes) same(dims[axis] ?? refuse(`axis ${axis} is out of range`), 1, `axis ${axis} and 1`);
     return [{ type: x!.type, dims: dims.filter((_, i) => !axes.includes(i)) }];
   },
-  Expand: ([x, sizes]) => [{ type: x!.type, dims: broadcast(ranked(x!), dimsFrom(sizes!, 'expand')) }],
+  Expand: ([x, sizes]) => [{ type: x!.type, dims: broadcast(ranked(x!), dimsFrom(sizes!)) }],
   Pad: ([x], { pads }) => {
     const dims = ranked(x!);
     check(pads.length === 2 * dims.length, `pads are not ${2 * dims.length} numbers`);
@@ -350,11 +350,11 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
   },
   Resize: ([x, sizes], { scales }) => {
     const dims = ranked(x!);
-    const result = sizes ? dimsFrom(sizes, 'resize') : dims.map((dim, i) => scaled(dim, scales?.[i] ?? 1));
+    const result = sizes ? dimsFrom(sizes) : dims.map((dim, i) => scaled(dim, scales?.[i] ?? 1));
     check((scales?.length ?? result.length) === dims.length, 'not one size per axis');
     return [{ type: x!.type, dims: result }];
   },
-  ConstantOfShape: ([sizes], { value }) => [{ type: value.type, dims: dimsFrom(sizes!, 'dim') }],
+  ConstantOfShape: ([sizes], { value }) => [{ type: value.type, dims: dimsFrom(sizes!) }],
   Range: scalars => [{ type: oneType(scalars), dims: [rangeLength(scalars)] }],
   MatMul: multiplied,
   Gemm: (inputs, { transA, transB }) => {
@@ -374,7 +374,7 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
 };
 
 /** `MatMul: [4,3] x [5,2]`, with the element types where they differ. */
-export function formatApplication(op: string, inputs: readonly Tensor[]): string {
+function formatApplication(op: string, inputs: readonly Tensor[]): string {
   const mixed = inputs.some(input => input.type !== inputs[0]!.type);
   const shapes = inputs.map(({ type, dims }) => `${mixed ? `${type} ` : ''}${formatDims(dims)}`);
   return `${op}: ${shapes.join(' x ')}`;

@@ -53,6 +53,14 @@ export type GraphNode = { [O in Op]: NodeOf<O> }[Op];
 /** The dims of a tensor of which not even the rank is known; only imported nodes make such tensors. */
 export const unknownDims: readonly Dim[] = Object.freeze(['?']);
 
+let freshDims = 0;
+
+/**
+ * A size of which nothing is known, different from all others. Its name (`?7`) depends on what was built before, so it is
+ * neither written into files nor printed as it is.
+ */
+export const freshDim = (): Dim => `?${freshDims++}`;
+
 /** A tensor that is given when the graph runs. Two inputs of one graph may not share a name. */
 export function input(name: string, type: ElementType, dims: readonly Dim[]): InputTensor {
   return { kind: 'input', name, type, dims };
@@ -85,7 +93,7 @@ export function constantData({
   type,
   bytes,
 }: ConstantTensor): Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array {
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   const at = [aligned.buffer, aligned.byteOffset] as const;
   switch (type) {
     case 'float32':

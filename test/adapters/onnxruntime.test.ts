@@ -113,8 +113,8 @@ describe('the process', () => {
        process.stdout.write(outputs.y.data.join());`,
     );
     const tsx = fileURLToPath(import.meta.resolve('tsx'));
-    const { stdout, status } = spawnSync(process.execPath, ['--import', tsx, script], { timeout: 30_000 });
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--import', tsx, script], { timeout: 30_000 });
     await rm(folder, { recursive: true });
-    expect([stdout.toString(), status]).toEqual(['0,2', 0]);
+    expect([stdout.toString(), stderr.toString(), status]).toEqual(['0,2', '', 0]);
   });
 });

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PermanentError } from '#core/errors';
 import { toModel } from '#core/graph/model';
-import { add, cast, greater, identity, matmul, mul, reshape } from '#core/graph/ops';
+import { add, cast, greater, identity, matmul, mul, not, reshape } from '#core/graph/ops';
 import { constant, input, integers } from '#core/graph/tensor';
 import type { Model, ModelRunner, TensorValue } from '#pipeline/ports';
 
@@ -102,6 +102,18 @@ export function modelRunnerContract<R extends ModelRunner>(
       expect(all).toEqual(Float32Array.of(0, 0, 5, -7, 9));
     });
 
+    test('takes a Buffer that shares its memory with others', async () => {
+      const flags = input('flags', 'bool', [2]);
+      const inverse = await runner.load(toModel({ name: 'not', inputs: [flags], outputs: { r: not(flags) } }), {
+        sessions: 1,
+        threadsPerSession: 1,
+      });
+      const shared = Buffer.from([1, 0, 7]);
+      const { outputs } = await inverse.run({ flags: { type: 'bool', dims: [2], data: shared.subarray(0, 2) } });
+      expect(outputs.r!.data).toEqual(Uint8Array.of(0, 1));
+      expect([...shared]).toEqual([1, 0, 7]);
+    });
+
     test('takes one array under two names', async () => {
       const [a, b] = [input('a', 'float32', [2]), input('b', 'float32', [2])];
       const sum = await runner.load(toModel({ name: 'sum', inputs: [a, b], outputs: { s: add(a, b) } }), {
@@ -159,10 +171,15 @@ export function modelRunnerContract<R extends ModelRunner>(
     });
 
     test('leaves the bytes of the model alone', async () => {
-      const before = program.slice();
-      const other = await runner.load(program, { sessions: 1, threadsPerSession: 1 });
-      expect(Buffer.compare(program, before)).toBe(0);
-      await other.release();
+      for (const bytes of [
+        program.slice(),
+        Buffer.from(program),
+        Buffer.concat([program, program]).subarray(0, program.length),
+      ]) {
+        const other = await runner.load(bytes, { sessions: 1, threadsPerSession: 1 });
+        expect(Buffer.compare(bytes, program)).toBe(0);
+        await other.release();
+      }
     });
 
     test('finishes what is under way before it releases, and then refuses', async () => {

@@ -37,7 +37,7 @@ const valueInfo = (name: string, dims?: readonly Dim[], elemType = 1) => ({
 });
 const node = (opType: string, input: string[], output: string[], ...attribute: AttributeProto[]): NodeProto => ({
   opType,
-  name: `the ${opType}`,
+  name: `the ${opType} of ${output[0]}`,
   input,
   output,
   attribute,
@@ -313,6 +313,56 @@ describe('splicing', () => {
   });
 });
 
+describe('sizes that are computed in the graph', () => {
+  test('are followed from one map to the size of another', async () => {
+    // what PyTorch writes for F.interpolate(pool(x), size=x.shape[2:])
+    const axes = (name: string, ...values: number[]) =>
+      numbers(name, [values.length], BigInt64Array.from(values, BigInt));
+    const bytes = small(
+      17,
+      ['N', 2, 'H', 'W'],
+      [
+        node('MaxPool', ['x'], ['pooled'], ints('kernel_shape', 3, 3), ints('strides', 2, 2)),
+        node('Shape', ['x'], ['whole']),
+        node('Gather', ['whole', 'two'], ['height']),
+        node('Gather', ['whole', 'three'], ['width']),
+        node('Unsqueeze', ['height', 'first'], ['h']),
+        node('Unsqueeze', ['width', 'first'], ['w']),
+        node('Shape', ['pooled'], ['small']),
+        node('Slice', ['small', 'first', 'twos'], ['kept']),
+        node('Concat', ['kept', 'h', 'w'], ['sizes'], int('axis', 0)),
+        node('Resize', ['pooled', '', '', 'sizes'], ['large'], text('mode', 'linear')),
+        node('Concat', ['large', 'x'], ['y'], int('axis', 1)),
+      ],
+      [{ ...axes('two', 2), dims: [] }, { ...axes('three', 3), dims: [] }, axes('first', 0), axes('twos', 2)],
+    );
+    const { composed, original, spliced } = await both(bytes, [2, 2, 9, 7]);
+    expect(spliced[0]!.dims).toEqual(['d0', '2*d1', 'd2', 'd3']);
+    expect(composed.y!.data).toEqual(original.y!.data);
+  });
+
+  test('may be beyond following', async () => {
+    const scale = numbers('scale', [4], Float32Array.of(1, 1, 2, 2));
+    const bytes = small(
+      13,
+      ['N', 1, 'H', 'W'],
+      [
+        node('Shape', ['x'], ['sizes']),
+        node('Cast', ['sizes'], ['floats'], int('to', 1)),
+        node('Mul', ['floats', 'scale'], ['scaled']),
+        node('Floor', ['scaled'], ['whole']),
+        node('Cast', ['whole'], ['target'], int('to', 7)),
+        node('Resize', ['x', '', '', 'target'], ['y']),
+      ],
+      [scale],
+    );
+    const { composed, original, spliced } = await both(bytes, [1, 1, 3, 4]);
+    expect(spliced[0]!.dims.map(String).every(dim => dim.startsWith('?'))).toBe(true);
+    expect(composed.y!.dims).toEqual([1, 1, 6, 8]);
+    expect(composed.y!.data).toEqual(original.y!.data);
+  });
+});
+
 describe('what cannot be used', () => {
   const x = input('x', 'float32', ['N', 4]);
   const plain = small(13, ['N', 4], [node('Relu', ['x'], ['y'])]);
@@ -325,10 +375,10 @@ describe('what cannot be used', () => {
     const old = small(18, [1, 4, 2, 2], [node('GroupNormalization', ['x', 'x', 'x'], ['y'], int('num_groups', 2))]);
     refused(
       () => importModel(old),
-      /"the GroupNormalization" \(GroupNormalization of opset 18\).*export the model again/,
+      /"the GroupNormalization of y" \(GroupNormalization of opset 18\).*export the model again/,
     );
     const unknown = small(9, [3], [node('ATen', ['x'], ['y'])]);
-    refused(() => importModel(unknown), /"the ATen" \(ATen of opset 9\)/);
+    refused(() => importModel(unknown), /"the ATen of y" \(ATen of opset 9\)/);
   });
 
   test('opsets before 7', () => refused(() => importModel(small(6, [3], [])), /opset 6; export it again/));
@@ -369,7 +419,7 @@ describe('what cannot be used', () => {
     const wrong = importModel(small(13, ['N', 'C'], [node('MatMul', ['x', 'w'], ['y'])], [w]));
     refused(
       () => applyModel(wrong, { x }, ['y']),
-      /node "the MatMul": MatMul: \[N,4\] x \[3,2\] \(inner sizes differ\)/,
+      /node "the MatMul of y": MatMul: \[N,4\] x \[3,2\] \(inner sizes differ\)/,
     );
   });
 });

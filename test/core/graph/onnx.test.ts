@@ -96,6 +96,10 @@ describe('the ONNX codec', () => {
     expect(readModel(bytes).graph!.initializer![0]!.rawData!.buffer).toBe(bytes.buffer);
   });
 
+  test('reads a Buffer as any other bytes', () => {
+    expect(readModel(Buffer.from(writeModel(everyKind)))).toStrictEqual(everyKind);
+  });
+
   test('carries fields it does not know', () => {
     const field = Uint8Array.of(0xa2, 0x01, 2, 8, 7); // field 20 (training_info), two bytes
     const varint = Uint8Array.of(0xf8, 0x07, 0x96, 0x01); // field 127, a number

@@ -175,6 +175,7 @@ const cases: { readonly [O in Exclude<ops.Op, 'Imported'>]: readonly Case[] } = 
   AveragePool: [
     one(of(1, 2, 6, 5), x => ops.averagePool(x, { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 1, 1, 0] })),
     one(of(1, 1, 5, 5), x => ops.averagePool(x, { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 })),
+    one(of(1, 2, 7, 5), x => ops.averagePool(x, { kernel_shape: [4, 2], strides: [4, 2], ceil_mode: 1 })),
   ],
   MaxPool: [
     one(of(1, 2, 7, 6), x => ops.maxPool(x, { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 })),
