@@ -2,6 +2,7 @@
 /** The door on a laptop: parses the command line, calls one command, turns errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
+import { programVersion } from '#pipeline/version';
 import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
 import { registerEvaluate } from './evaluate.ts';
@@ -10,9 +11,23 @@ import { registerPredict } from './predict.ts';
 import { registerRun } from './run.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
+const examples = `
+A first look, without photos or downloads:
+  selflabel demo
+
+Photos in, labels and a report out; then names, an export, and the model on other photos:
+  selflabel run photos --out result --backbone network.onnx
+  selflabel classes rename result 3 dog
+  selflabel export result --format coco --to coco
+  selflabel predict more-photos --model result/model --out more
+
+selflabel help COMMAND says more. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`;
+
 const program = new Command('selflabel')
   .description('Unlabeled images in; pixel labels, a report and a segmentation model out.')
+  .version(programVersion, '-V, --version', 'print the version')
   .option('--debug', 'show where an error comes from')
+  .addHelpText('after', examples)
   .showHelpAfterError('(add --help for the options)')
   .exitOverride();
 

@@ -27,7 +27,12 @@ export function registerPredict(program: Command): void {
     .argument('<images>', 'folder of photos, searched with its subfolders')
     .requiredOption('--model <dir>', 'folder with model.onnx and card.json (DIR/model after a run)')
     .requiredOption('--out <dir>', 'where the label maps go; the same command again resumes')
-    .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
+    .option(
+      '--label-format <format>',
+      'index: palette PNGs, or 16-bit above 255 classes; imagenet-s: RGB PNGs, id = R + 256·G',
+      oneOf('index', 'imagenet-s'),
+      'index',
+    )
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .option('--json', 'print the result as one JSON line')
     .action(async (images: string, options: PredictOptions) => {

@@ -41,46 +41,66 @@ export function registerRun(program: Command): void {
     .description('find classes in a folder of photos and label every pixel')
     .argument('<images>', 'folder of photos, searched with its subfolders')
     .requiredOption('--out <dir>', 'where the results go; the same command again resumes')
-    .option('--backbone <file>', 'ONNX network, or "filter-bank" for the small built-in one', 'filter-bank')
+    .option(
+      '--backbone <file>',
+      'network from image to feature map (.onnx), or the small built-in filter-bank',
+      'filter-bank',
+    )
     .option(
       '--clusters <k>',
       'how many classes to find (default: as many as the masks have, else a tenth of the images, 2 to 50)',
       integer(2, 60_000),
     )
-    .option('--restarts <n>', 'k-means runs, the best is kept', integer(1, 1000), 10)
+    .option('--restarts <n>', 'k-means runs, of which the best is kept', integer(1, 1000), 10)
     .option(
       '--threshold <t>',
-      'foreground threshold: from-scores, from-masks or a number',
+      'where foreground begins: from-scores (no labels needed), from-masks, or a number',
       thresholdOption,
       'from-scores',
     )
     .option('--masks <dir>', 'ground-truth masks, to measure the result (never to train)')
-    .option('--classes <n>', 'number of classes in the masks', integer(1, 65_000))
+    .option(
+      '--classes <n>',
+      'number of classes in the masks (default: by categories.txt beside their folder, else their highest id)',
+      integer(1, 65_000),
+    )
     .option(
       '--ignore <ids...>',
       'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)',
       listOfIntegers,
     )
     .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
-    .option('--attention <kind>', 'what tells object from background: self-trained, norm, border, or an attention.onnx')
+    .option(
+      '--attention <kind>',
+      'what tells object from background: self-trained (default), norm, border, or an attention.onnx',
+    )
     .option(
       '--unit <unit>',
-      'what is clustered: segments, pixels, object or image',
+      'what is clustered: segments of the foreground (default), pixels, object (one label per photo), or image',
       oneOf('segments', 'pixels', 'object', 'image'),
     )
-    .option('--refine <how>', 'guided or none', oneOf('guided', 'none'))
+    .option(
+      '--refine <how>',
+      'guided: edges of the foreground follow the picture (default); none: they do not',
+      oneOf('guided', 'none'),
+    )
     .option(
       '--background <how>',
-      'auto, or none where every pixel belongs to a class (street scenes)',
+      'auto, or none: every pixel belongs to a class (street scenes)',
       oneOf('auto', 'none'),
       'auto',
     )
     .option('--scales <n>', '2 adds the doubled image: a little better, five times slower', integer(1, 2), 1)
     .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
-    .option('--label-format <format>', 'index or imagenet-s', oneOf('index', 'imagenet-s'), 'index')
-    .option('--name <name>', 'name of the published model', nameOption, 'selflabel')
-    .option('--json', 'print the result as one JSON line')
+    .option(
+      '--label-format <format>',
+      'index: palette PNGs, or 16-bit above 255 classes; imagenet-s: RGB PNGs, id = R + 256·G',
+      oneOf('index', 'imagenet-s'),
+      'index',
+    )
+    .option('--name <name>', 'name of the model', nameOption, 'selflabel')
+    .option('--json', 'print the result as one JSON line on stdout')
     .action(async (images: string, options: RunOptions) => {
       const summary = await run(images, options);
       process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : describeRun(summary));
