@@ -1,4 +1,5 @@
 /** Parsers of option values: a wrong value is said with what would be right. */
+import { extname } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 
 export const integer =
@@ -37,3 +38,11 @@ export function nameOption(text: string): string {
     'expected letters, digits, ".", "_" and "-", at most 63, beginning with a letter or digit',
   );
 }
+
+/** A network's file, or the name of something built in. */
+export const networkOr =
+  (...builtIn: string[]) =>
+  (text: string): string => {
+    if (builtIn.includes(text) || extname(text) === '.onnx') return text;
+    throw new InvalidArgumentError(`expected an .onnx file or ${builtIn.join(', ')}`);
+  };

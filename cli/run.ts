@@ -1,12 +1,12 @@
 /** `selflabel run`: a folder of photos in; label maps, a report and a model out. */
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { settingsEntry } from '#core/backbone/settings';
 import { PermanentError, UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
-import { integer, listOfIntegers, nameOption, oneOf, thresholdOption } from './options.ts';
+import { integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
@@ -35,6 +35,9 @@ export interface RunOptions {
   readonly json?: boolean;
 }
 
+/** What `--attention` knows without a file. */
+const foregrounds = ['self-trained', 'norm', 'border'];
+
 export function registerRun(program: Command): void {
   program
     .command('run')
@@ -44,6 +47,7 @@ export function registerRun(program: Command): void {
     .option(
       '--backbone <file>',
       'network from image to feature map (.onnx), or the small built-in filter-bank',
+      networkOr('filter-bank'),
       'filter-bank',
     )
     .option(
@@ -73,6 +77,7 @@ export function registerRun(program: Command): void {
     .option(
       '--attention <kind>',
       'what tells object from background: self-trained (default), norm, border, or an attention.onnx',
+      networkOr(...foregrounds),
     )
     .option(
       '--unit <unit>',
@@ -107,12 +112,18 @@ export function registerRun(program: Command): void {
     });
 }
 
+/** @throws UsageError for options that do not go together */
+function assertTogether({ method, scales, threshold, masks }: RunOptions): void {
+  if (method === 'pass' && scales === 2)
+    throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
+  if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
+}
+
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {
   const started = Date.now();
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
   if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
-  if (options.method === 'pass' && options.scales === 2)
-    throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
+  assertTogether(options);
   return atWork(options.out, localJob, mounts, options, async workplace => {
     if (options.masks) await installCategories(workplace, options.masks);
     const request = parseRequest({
@@ -122,7 +133,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
       ...shapingOptions(options),
       backbone: await install(workplace, options.backbone, 'filter-bank'),
       ...(options.attention && {
-        attention: await install(workplace, options.attention, 'self-trained', 'norm', 'border'),
+        attention: await install(workplace, options.attention, ...foregrounds),
       }),
     });
     const plan = await runLocally(workplace.ports, localJob, request);
@@ -175,8 +186,6 @@ async function installCategories(workplace: Workplace, masks: string): Promise<v
 /** Copies a network and its settings into the store; what has a built-in name stays as it is. */
 async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
   if (builtIn.includes(file)) return file;
-  if (extname(file) !== '.onnx')
-    throw new UsageError(`"${file}" is neither an .onnx file nor one of: ${builtIn.join(', ')}`);
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));
   workplace.called(key, file);

@@ -13,12 +13,9 @@ import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { encodeIndexPng } from '#core/formats/png-index';
-import { toModel } from '#core/graph/model';
-import { globalAveragePool } from '#core/graph/ops';
-import { input } from '#core/graph/tensor';
 import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
-import { done, doneJson, type Outcome, selflabel } from './command-line.ts';
+import { done, doneJson, refuses, selflabel } from './command-line.ts';
 import { dataFolder, dataMissing } from './contracts/test-data.ts';
 import { mountedDisk, mountMissing } from './mounted-disk.ts';
 import { filesBelow, readIds, readReceipt } from './result-folder.ts';
@@ -44,17 +41,6 @@ const baseCommand = (...more: string[]) => [
   '2',
   ...more,
 ];
-
-/** One line, without a stack trace, with exit code 1 unless said otherwise; progress lines stand before it. */
-function assertOneLine({ code, out, err }: Outcome, words: RegExp, expected = 1): void {
-  const said = err.split('\n').filter(line => line && !/^(attend|embed|label|evaluate) /.test(line));
-  expect(said.join('\n')).toMatch(words);
-  expect(said).toHaveLength(1);
-  expect(said[0]).toMatch(/^selflabel: /);
-  expect([code, out]).toEqual([expected, '']);
-}
-
-const refuses = async (words: RegExp, ...command: string[]) => assertOneLine(await selflabel(...command), words);
 
 /** A folder with these files. */
 function folderOf(name: string, files: Readonly<Record<string, Uint8Array | string>>): string {
@@ -151,9 +137,11 @@ describe('wrong words', () => {
     [['run', 'x'], /required option '--out <dir>'/],
     [['run', 'x', '--out', 'y', '--clusters', '1'], /expected a whole number from 2 to 60000/],
     [['run', 'x', '--out', 'y', '--threshold', 'low'], /expected from-scores, from-masks or a number/],
+    [['run', 'x', '--out', 'y', '--threshold', 'from-masks'], /--threshold from-masks needs --masks DIR/],
+    [['run', 'x', '--out', 'y', '--attention', 'strong'], /expected an \.onnx file or self-trained, norm, border/],
     [['run', 'x', '--out', 'y', '--name', 'a b'], /expected letters, digits/],
     [['run', 'x', '--out', 'y', '--scales', '2', '--method', 'pass'], /works on one scale/],
-    [['export', base, '--format', 'docx', '--to', 'y'], /there is no format docx; there are png, coco/],
+    [['export', 'x', '--format', 'docx', '--to', 'y'], /there is no format docx; there are png, coco/],
     [['evaluate'], /needs --predictions DIR and --masks DIR/],
   ])('%j is bad usage', async (words, said) => {
     const { code, out, err } = await selflabel(...words);
@@ -174,55 +162,6 @@ describe('wrong words', () => {
       expect([code, err]).toEqual([0, '']);
       expect(out).toMatch(/^Usage: selflabel/);
     }
-  });
-});
-
-describe('wrong networks and models', () => {
-  const flat = () => {
-    const image = input('image', 'float32', ['N', 3, 'H', 'W']);
-    return toModel({ name: 'flat', inputs: [image], outputs: { pooled: globalAveragePool(image) } });
-  };
-
-  it.each([
-    ['missing.onnx', undefined, /missing\.onnx does not exist/],
-    ['empty.onnx', new Uint8Array(0), /empty\.onnx: not a readable ONNX model: the file is empty/],
-    ['text.onnx', 'a text called .onnx\n', /text\.onnx: not a readable ONNX model: .*; export or download it again/],
-    ['cut.onnx', undefined, /cut\.onnx: not a readable ONNX model: the file is truncated .*again/],
-    ['flat.onnx', flat(), /flat\.onnx: the model has no dense feature map .*; export it without its pooling/],
-  ])('refuses the backbone %s', async (name, content, words) => {
-    if (name === 'cut.onnx') {
-      const whole = readFileSync(join(base, 'model', 'model.onnx'));
-      writeFileSync(join(room, name), whole.subarray(0, whole.length / 2));
-    } else if (content !== undefined) writeFileSync(join(room, name), content);
-    await refuses(words, 'run', images, '--out', join(room, 'never networks'), '--backbone', join(room, name));
-  });
-
-  it('refuses a network whose settings are broken', async () => {
-    const folder = folderOf('settings', {
-      'n.onnx': readFileSync(join(base, 'model', 'model.onnx')),
-      'n.json': '{"input":',
-    });
-    await refuses(/settings beside .*n\.onnx are no JSON/, ...baseCommand('--backbone', join(folder, 'n.onnx')));
-  });
-
-  it('refuses a model folder that is not whole', async () => {
-    const model = join(room, 'broken model');
-    cpSync(join(base, 'model'), model, { recursive: true });
-    const predict = ['predict', images, '--model', model, '--out', join(room, 'never predicted')];
-    const card = readFileSync(join(model, 'card.json'));
-    writeFileSync(join(model, 'card.json'), card.subarray(0, 40));
-    await refuses(/broken model\/card\.json: not JSON/, ...predict);
-    writeFileSync(join(model, 'card.json'), '{"version":1}');
-    await refuses(/broken model\/card\.json: not a usable model card .*take the model's folder as it was/, ...predict);
-    rmSync(join(model, 'card.json'));
-    await refuses(/card\.json does not exist/, ...predict);
-    writeFileSync(join(model, 'card.json'), card);
-    writeFileSync(join(model, 'model.onnx'), 'nonsense');
-    await refuses(/broken model\/model\.onnx: not a readable ONNX model/, ...predict);
-    writeFileSync(join(model, 'model.onnx'), flat());
-    await refuses(/broken model\/model\.onnx: not a model made by selflabel run/, ...predict);
-    rmSync(join(model, 'model.onnx'));
-    await refuses(/model\.onnx does not exist/, ...predict);
   });
 });
 

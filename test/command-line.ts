@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 
 const program = fileURLToPath(new URL('../dist/selflabel.mjs', import.meta.url));
 
@@ -44,4 +45,14 @@ export async function doneJson<T>(...words: string[]): Promise<T> {
   const out = await done(...words, '--json');
   if (out.indexOf('\n') !== out.length - 1) throw new Error(`more than one line of JSON:\n${out}`);
   return JSON.parse(out) as T;
+}
+
+/** A command that must end with 1 and one line that matches; nothing but progress stands before it, and no stack trace. */
+export async function refuses(words: RegExp, ...command: string[]): Promise<void> {
+  const { code, out, err } = await selflabel(...command);
+  const said = err.split('\n').filter(line => line && !/^(attend|embed|label|evaluate) /.test(line));
+  expect(said.join('\n')).toMatch(words);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^selflabel: /);
+  expect([code, out]).toEqual([1, '']);
 }

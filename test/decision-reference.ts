@@ -2,6 +2,11 @@
 import type { RgbImage } from '#core/image/rgb-image';
 import type { Card } from '#core/labels/card';
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** [channels, height, width]. */
 export interface Maps {
   readonly data: Float32Array;
@@ -13,7 +18,7 @@ export interface Maps {
 const clamp = (value: number, high: number) => Math.min(Math.max(value, 0), high);
 
 /** Bilinear, half-pixel centres, edges repeated. */
-function bilinear({ data, height, width }: Maps, channel: number, x: number, y: number, to: RgbImage): number {
+function bilinear({ data, height, width }: Maps, channel: number, x: number, y: number, to: Size): number {
   const sx = clamp(((x + 0.5) * width) / to.width - 0.5, width - 1);
   const sy = clamp(((y + 0.5) * height) / to.height - 0.5, height - 1);
   const [x0, y0] = [Math.floor(sx), Math.floor(sy)];
@@ -21,6 +26,19 @@ function bilinear({ data, height, width }: Maps, channel: number, x: number, y: 
   const at = (row: number, column: number) => data[(channel * height + row) * width + column]!;
   const [fx, fy] = [sx - x0, sy - y0];
   return (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1));
+}
+
+/** RGB planes of a picture at another size, [3, height, width], 0 … 255: bilinear, values not rounded. */
+export function enlarged({ width, height, data }: RgbImage, to: Size): Float32Array {
+  const planes = Float32Array.from({ length: data.length }, (_, i) => {
+    const [channel, position] = [Math.floor(i / (width * height)), i % (width * height)];
+    return data[3 * position + channel]!;
+  });
+  const source = { data: planes, channels: 3, height, width };
+  return Float32Array.from({ length: 3 * to.width * to.height }, (_, i) => {
+    const [channel, position] = [Math.floor(i / (to.width * to.height)), i % (to.width * to.height)];
+    return bilinear(source, channel, position % to.width, Math.floor(position / to.width), to);
+  });
 }
 
 /** Mean over the window around every pixel, cut off at the edges, by an integral image. */

@@ -14,7 +14,7 @@ import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
 import { done, doneJson, selflabel } from './command-line.ts';
 import { dataFolder, dataMissing } from './contracts/test-data.ts';
-import { decide, type Maps } from './decision-reference.ts';
+import { decide, enlarged, type Maps } from './decision-reference.ts';
 import { chromiumReason, hasChromium, launchChromium } from './pages/chromium.ts';
 import { filesBelow, hashesBelow, readIds, readJsonFile, readReceipt, resultBytes } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
@@ -34,9 +34,10 @@ async function shareOfEqualPixels(out: string, images: string, names: readonly s
   for (const name of names) {
     const { image } = await codec.decode(readFileSync(join(images, name)));
     const size = modelSize(image, inputs.resize);
-    const small = await codec.resize(image, size.width, size.height);
+    const shrinks = size.width <= image.width && size.height <= image.height;
+    const planes = shrinks ? toNchw(await codec.resize(image, size.width, size.height)) : enlarged(image, size);
     const dims = [1, 3, size.height, size.width];
-    const { scores, foreground } = await session.run({ image: new Tensor('float32', toNchw(small), dims) });
+    const { scores, foreground } = await session.run({ image: new Tensor('float32', planes, dims) });
     const labels = decide(decision, mapsOf(scores!), mapsOf(foreground!), image);
     const { ids } = await readIds(out, 'labels', name.replace(/\.\w+$/, '.png'));
     equal += labels.filter((label, i) => label === ids[i]).length;
