@@ -9,7 +9,7 @@ import { mapInOrder } from '#pipeline/in-flight';
 import type { Model } from '#pipeline/ports';
 import { dataFolder, mobilenet, requireData, runOn } from './data.ts';
 
-const attendSample = 400;
+const attendSample = 150;
 
 export async function throughput(): Promise<void> {
   requireData();

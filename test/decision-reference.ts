@@ -75,23 +75,70 @@ function guided(
   const variance = mean(product(guide, guide)).map((value, i) => value - meanGuide[i]! ** 2);
   const slope = covariance.map((value, i) => value / (variance[i]! + epsilon));
   const offset = slope.map((value, i) => meanMap[i]! - value * meanGuide[i]!);
-  const [meanSlope, meanOffset] = [mean(slope), mean(offset)];
-  return guide.map((value, i) => meanSlope[i]! * value + meanOffset[i]!);
+  return { slope: mean(slope), offset: mean(offset) };
 }
 
-/** For pictures of at most 640 pixels a side, where the filter works on every pixel. @returns label ids, [height, width] */
+/** Mean of the grey values in each cell of a coarser grid, rounded. */
+function cellMeans(
+  grey: Float64Array,
+  width: number,
+  height: number,
+  to: { width: number; height: number },
+): Float64Array {
+  const edge = (i: number, from: number, count: number) => Math.floor((i * from) / count);
+  return Float64Array.from({ length: to.width * to.height }, (_, i) => {
+    const [x, y] = [i % to.width, Math.floor(i / to.width)];
+    let [sum, count] = [0, 0];
+    for (let row = edge(y, height, to.height); row < edge(y + 1, height, to.height); row++) {
+      for (let column = edge(x, width, to.width); column < edge(x + 1, width, to.width); column++) {
+        sum += grey[row * width + column]!;
+        count++;
+      }
+    }
+    return Math.round(sum / count);
+  });
+}
+
+/** The refined foreground score at the picture's size: coefficients on the coarse grid, applied to the full guide. */
+function refined(
+  refine: NonNullable<(Card['decision'] & { kind: 'threshold' })['refine']>,
+  foreground: Maps,
+  image: RgbImage,
+): Float64Array {
+  const { width, height, data } = image;
+  const longer = Math.max(width, height);
+  const shrink = Math.min(1, refine.workingSide / longer);
+  const coarse = { width: Math.round(width * shrink), height: Math.round(height * shrink), data };
+  const grey = Float64Array.from({ length: width * height }, (_, i) =>
+    Math.round(0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!),
+  );
+  const small = cellMeans(grey, width, height, coarse).map(value => value / 255);
+  const map = Float64Array.from(small, (_, i) =>
+    bilinear(foreground, 0, i % coarse.width, Math.floor(i / coarse.width), coarse),
+  );
+  const radius = Math.round((refine.radius * Math.max(coarse.width, coarse.height)) / 320);
+  const { slope, offset } = guided(map, small, coarse.width, coarse.height, radius, refine.epsilon);
+  const asMaps = (values: Float64Array): Maps => ({
+    data: Float32Array.from(values),
+    channels: 1,
+    height: coarse.height,
+    width: coarse.width,
+  });
+  const [slopes, offsets] = [asMaps(slope), asMaps(offset)];
+  return grey.map((value, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    return (bilinear(slopes, 0, x, y, image) * value) / 255 + bilinear(offsets, 0, x, y, image);
+  });
+}
+
+/** @returns label ids, [height, width] */
 export function decide(decision: Card['decision'], scores: Maps, foreground: Maps, image: RgbImage): Uint16Array {
   if (decision.kind !== 'threshold') throw new Error('only the threshold rule is written here');
-  const { width, height, data } = image;
+  const { width, height } = image;
   const pixels = Array.from({ length: width * height }, (_, i) => [i % width, Math.floor(i / width)] as const);
-  let score = Float64Array.from(pixels, ([x, y]) => bilinear(foreground, 0, x, y, image));
-  if (decision.refine) {
-    const grey = Float64Array.from(pixels, (_, i) =>
-      Math.round(0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!),
-    ).map(value => value / 255);
-    const radius = Math.round((decision.refine.radius * Math.max(width, height)) / 320);
-    score = guided(score, grey, width, height, radius, decision.refine.epsilon);
-  }
+  const score = decision.refine
+    ? refined(decision.refine, foreground, image)
+    : Float64Array.from(pixels, ([x, y]) => bilinear(foreground, 0, x, y, image));
   const labels = new Uint16Array(width * height);
   for (const [i, [x, y]] of pixels.entries()) {
     if (score[i]! < decision.threshold) continue;

@@ -2,16 +2,14 @@
 import { resizeMap } from '../image/resize-map.ts';
 import { applyCoefficients, GuidedScratch, guidedCoefficients, guidedFilter } from './guided-filter.ts';
 
-/** Longer side up to which the filter works on every pixel; above it its coefficients are upsampled (He & Sun, "Fast Guided Filter", 2015). */
-const workingSide = 640;
-
 /** Calls never overlap: the filter does not wait for anything. */
 const scratch = new GuidedScratch();
 
 /**
  * @param score on a grid, [height, width]
  * @param grey guide at full size, 0…255, [height, width]
- * @param refinement `radius` in pixels of an image whose longer side is 320
+ * @param refinement `radius` in pixels of an image whose longer side is 320; `workingSide`: longer side at which the
+ *   coefficients are computed, in a picture that is larger (He & Sun, "Fast Guided Filter", 2015: nearly the same, far faster)
  * @returns refined score at full size, [height, width]
  */
 export function refineScore(
@@ -19,7 +17,7 @@ export function refineScore(
   grey: Uint8Array,
   width: number,
   height: number,
-  { radius, epsilon }: { readonly radius: number; readonly epsilon: number },
+  { radius, workingSide, epsilon }: { readonly radius: number; readonly workingSide: number; readonly epsilon: number },
 ): Float32Array {
   const shrink = Math.min(1, workingSide / Math.max(width, height));
   const [w, h] = [Math.max(1, Math.round(width * shrink)), Math.max(1, Math.round(height * shrink))];

@@ -38,7 +38,7 @@ export const runRequest = labelled.extend({
   refine: z.enum(['guided', 'none']).optional(),
   scales: z.union([z.literal(1), z.literal(2)]).default(1),
   /** How many images `attend` looks at. */
-  attendSample: z.int().min(1).default(400),
+  attendSample: z.int().min(1).default(150),
 });
 
 /** A published model applied to other images. */

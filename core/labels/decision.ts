@@ -5,6 +5,8 @@ const refine = z.strictObject({
   kind: z.literal('guided'),
   /** Window radius in pixels of an image whose longer side is 320; it scales with the image. */
   radius: z.number().positive(),
+  /** Longer side at which the filter's coefficients are computed; above it they are upsampled (bilinear) and applied to the full guide. */
+  workingSide: z.int().positive(),
   /** Regulariser for a guide scaled to 0…1. */
   epsilon: z.number().positive(),
 });
@@ -23,4 +25,4 @@ export type Decision = z.output<typeof decision>;
 export type Refinement = z.output<typeof refine>;
 
 /** The recipe's guided filter (quality 7). */
-export const guidedRefinement: Refinement = { kind: 'guided', radius: 16, epsilon: 1e-3 };
+export const guidedRefinement: Refinement = { kind: 'guided', radius: 16, workingSide: 160, epsilon: 1e-3 };
