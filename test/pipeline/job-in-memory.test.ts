@@ -1,7 +1,7 @@
 /** A whole job on a store and a queue that fail as they may: whatever dies, comes twice or in another order, the result is the same. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MemoryQueue } from '#adapters/local/memory-queue';
-import { Crash, crashAt, type Faults, MemoryStore } from '#adapters/local/memory-store';
+import { Crash, type Faults, MemoryStore, type StoreCall } from '#adapters/local/memory-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
@@ -91,6 +91,14 @@ interface Trouble {
   readonly faults: (life: number) => Faults | undefined;
 }
 
+const isWrite = ({ operation }: StoreCall) => ['putNew', 'swap', 'put', 'delete'].includes(operation);
+
+/** Dies at the nth write: reads are many and nothing happens between them. */
+function atWrite(count: number, when: 'before' | 'after'): Faults {
+  let writes = 0;
+  return call => (isWrite(call) && ++writes === count ? { kind: 'crash', when } : undefined);
+}
+
 /** Works until the queue is empty. Whoever crashes comes back as a new process; its message shows again when its time is over. */
 async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ store: MemoryStore; lives: number }> {
   let now = 0;
@@ -135,7 +143,7 @@ async function resultOf(store: MemoryStore): Promise<Map<string, string>> {
 describe('a job in memory', () => {
   let bucket: MemoryStore;
   let expected: Map<string, string>;
-  let calls = 0;
+  let writes = 0;
   const fresh = async () => {
     const copy = new MemoryStore();
     for await (const { key } of bucket.list('')) await copy.put(key, (await bucket.get(key))!);
@@ -148,8 +156,8 @@ describe('a job in memory', () => {
     const first = await fresh();
     const { store } = await work(first, {
       seed: 0,
-      faults: () => () => {
-        calls++;
+      faults: () => call => {
+        if (isWrite(call)) writes++;
         return undefined;
       },
     });
@@ -162,8 +170,8 @@ describe('a job in memory', () => {
   it.each(Array.from({ length: 24 }, (_, i) => i + 1))('dies again and again, seed %i', async seed => {
     const random = new Random(seed);
     const faults = (life: number) =>
-      life <= 4
-        ? crashAt(1 + Math.floor((random.uniform() * calls) / life), random.uniform() < 0.5 ? 'before' : 'after')
+      life <= 5
+        ? atWrite(1 + Math.floor((random.uniform() * writes) / life), random.uniform() < 0.5 ? 'before' : 'after')
         : undefined;
     const { store, lives } = await work(await fresh(), { seed, faults });
     expect(lives).toBeGreaterThan(1);
