@@ -74,7 +74,13 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     created: new Date(ports.clock.now()).toISOString(),
     clusters: plan.clusters,
     decision,
-    inputs: { resize: sizeRule(run), stride: (settings.fine ?? settings.deep).stride },
+    inputs: {
+      resize: sizeRule(run),
+      // For programs that prepare the image themselves.
+      shrink: 'bilinear, antialiased',
+      enlarge: 'bilinear, half-pixel centres, not rounded to bytes',
+      stride: (settings.fine ?? settings.deep).stride,
+    },
     hashes,
     backbone: run.backbone.replace('backbones/', ''),
     method: run.method,
