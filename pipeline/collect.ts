@@ -1,10 +1,11 @@
 /** Collect: turns a job's packed results into the files people use: label maps, tables, model, report. */
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
-import { readTar } from '#core/formats/tar';
+import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import { labelPaths } from '#core/labels/label-path';
 import { fromJson, readObject, toJson } from './documents.ts';
+import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
@@ -55,12 +56,16 @@ async function collectLabels(ports: Ports, target: ObjectStore, plan: Plan): Pro
   const paths = labelPaths(names);
   const at = (name: string) => `labels/${paths.get(name)!}`;
   for (const shard of plan.shards) {
-    for (const { name, bytes } of readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))) {
-      await target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
-    }
+    const packed = readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')));
+    const write = async ({ name, bytes }: TarEntry) =>
+      target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
+    // Each file waits for the disk; several at once wait together.
+    for await (const _ of mapInOrder(packed, filesAtOnce, write));
   }
   await removeOthers(target, 'labels/', new Set(names.map(at)));
 }
+
+const filesAtOnce = 16;
 
 async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
   if (plan.request.labelFormat === 'index') return png;
