@@ -82,9 +82,8 @@ const shrinks = (from: Size, to: Size): boolean => to.width <= from.width && to.
 
 const fromRaw = ({ width, height, data }: RgbImage) => sharp(data, { raw: { width, height, channels: 3 } });
 
-/** The same memory as a plain array: a Buffer prints, compares and slices differently. */
-const plain = (buffer: Uint8Array): Uint8Array =>
-  new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength);
+/** A plain array of its own: a Buffer slices differently, and from Node 24 on the image library's memory cannot be moved to a thread. */
+const plain = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer);
 
 async function decode(bytes: Uint8Array, size: ((shown: Size) => Size) | undefined): Promise<DecodedImage> {
   const kind = assertPhoto(bytes);
