@@ -34,6 +34,18 @@ export function imageCodecContract(name: string, codec: ImageCodec): void {
       expect(await codec.decode(pngOf(image))).toEqual({ image, width: 37, height: 21, notes: [] });
     });
 
+    it('into memory that can be moved to a thread', async () => {
+      const bytes = pngOf(noise(40, 30, 1));
+      const size = { width: 20, height: 15 };
+      const pictures = [(await codec.decode(bytes)).image, (await codec.decode(bytes, () => size)).image];
+      pictures.push(await codec.resize(pictures[0]!, 20, 15));
+      for (const { data } of pictures) {
+        const buffer = data.buffer as ArrayBuffer;
+        expect(() => structuredClone(data, { transfer: [buffer] })).not.toThrow();
+        expect(buffer.byteLength).toBe(0);
+      }
+    });
+
     it('grey as RGB', async () => {
       const grey = Uint8Array.from({ length: 12 }, (_, i) => 20 * i);
       const { image } = await codec.decode(plainPng({ width: 4, height: 3, channels: 1, data: grey }));
