@@ -13,20 +13,8 @@ export function requireData(): void {
   if (!existsSync(dataFolder)) throw new Error(`no test data at ${dataFolder}; set SELFLABEL_DATA`);
 }
 
-const defaults: Omit<RunOptions, 'out'> = {
-  backbone: mobilenet,
-  restarts: 10,
-  threshold: 'from-scores',
-  method: 'selflabel',
-  background: 'auto',
-  scales: 1,
-  seed: 0,
-  labelFormat: 'index',
-  name: 'bench',
-};
-
 export const runOn = (images: string, out: string, options: Partial<RunOptions> = {}): Promise<RunSummary> =>
-  run(images, { ...defaults, out, ...options });
+  run(images, { backbone: mobilenet, name: 'bench', out, ...options });
 
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;

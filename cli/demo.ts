@@ -26,14 +26,6 @@ export function registerDemo(program: Command): void {
       const summary = await run(join(scenes, 'images'), {
         out: join(options.out, 'result'),
         masks: join(scenes, 'masks'),
-        backbone: 'filter-bank',
-        restarts: 10,
-        threshold: 'from-scores',
-        method: 'selflabel',
-        background: 'auto',
-        scales: 1,
-        seed: 0,
-        labelFormat: 'index',
         name: 'demo',
         ...(options.threads && { threads: options.threads }),
       });

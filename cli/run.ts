@@ -10,28 +10,32 @@ import { integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption 
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
-/** Options as commander gives them. */
-export interface RunOptions {
-  readonly out: string;
-  readonly backbone: string;
+/** Options that go into the request as they are; the request's own defaults stand for what is missing. */
+interface ShapingOptions {
   readonly clusters?: number;
-  readonly restarts: number;
-  readonly threshold: 'from-scores' | 'from-masks' | number;
-  readonly masks?: string;
+  readonly restarts?: number;
+  readonly threshold?: 'from-scores' | 'from-masks' | number;
   readonly classes?: number;
   readonly ignore?: number[];
-  readonly method: string;
-  readonly attention?: string;
+  readonly method?: string;
   readonly unit?: string;
   readonly refine?: string;
-  readonly background: string;
-  readonly scales: number;
-  readonly seed: number;
-  readonly threads?: number;
-  readonly labelFormat: string;
-  readonly name: string;
+  readonly background?: string;
+  readonly scales?: number;
+  readonly seed?: number;
+  readonly labelFormat?: string;
+  readonly name?: string;
   /** Not on the command line: how many images attend looks at. */
   readonly attendSample?: number;
+}
+
+/** Options as commander gives them. */
+export interface RunOptions extends ShapingOptions {
+  readonly out: string;
+  readonly backbone?: string;
+  readonly masks?: string;
+  readonly attention?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -121,58 +125,23 @@ function assertTogether({ method, scales, threshold, masks }: RunOptions): void 
 
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {
   const started = Date.now();
+  const { out, backbone = 'filter-bank', masks, attention, threads: _threads, json: _json, ...shaping } = options;
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
-  if (options.masks) mounts.push({ prefix: keys.masks('local'), folder: options.masks, what: 'masks' });
+  if (masks) mounts.push({ prefix: keys.masks('local'), folder: masks, what: 'masks' });
   assertTogether(options);
-  return atWork(options.out, localJob, mounts, options, async workplace => {
-    if (options.masks) await installCategories(workplace, options.masks);
+  return atWork(out, localJob, mounts, options, async workplace => {
+    if (masks) await installCategories(workplace, masks);
     const request = parseRequest({
       kind: 'run',
       images: keys.images('local'),
-      ...(options.masks && { masks: keys.masks('local') }),
-      ...shapingOptions(options),
-      backbone: await install(workplace, options.backbone, 'filter-bank'),
-      ...(options.attention && {
-        attention: await install(workplace, options.attention, ...foregrounds),
-      }),
+      ...(masks && { masks: keys.masks('local') }),
+      ...shaping,
+      backbone: await install(workplace, backbone, 'filter-bank'),
+      ...(attention && { attention: await install(workplace, attention, ...foregrounds) }),
     });
     const plan = await runLocally(workplace.ports, localJob, request);
-    return await summarise(workplace.ports, plan, options.out, (Date.now() - started) / 1000);
+    return await summarise(workplace.ports, plan, out, (Date.now() - started) / 1000);
   });
-}
-
-function shapingOptions({
-  clusters,
-  restarts,
-  threshold,
-  classes,
-  ignore,
-  method,
-  unit,
-  refine,
-  background,
-  scales,
-  seed,
-  labelFormat,
-  name,
-  attendSample,
-}: RunOptions) {
-  return {
-    clusters,
-    restarts,
-    threshold,
-    classes,
-    ignore,
-    method,
-    unit,
-    refine,
-    background,
-    scales,
-    seed,
-    labelFormat,
-    name,
-    attendSample,
-  };
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */
