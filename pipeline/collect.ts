@@ -70,7 +70,7 @@ const filesAtOnce = 16;
 async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
   if (plan.request.labelFormat === 'index') return png;
   const { width, height, ids } = await decodeIndexPng(png, (bytes, limit) => ports.images.inflate(bytes, limit));
-  return encodeImageNetSPng({ width, height, data: ids }, bytes => ports.images.deflate(bytes));
+  return encodeImageNetSPng({ width, height, data: ids }, (bytes, runs) => ports.images.deflate(bytes, runs));
 }
 
 async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {

@@ -62,13 +62,13 @@ export function foregroundScore(
   image: RgbImage,
 ): Float32Array {
   const { width, height } = image;
-  if (decision.refine) return refineScore(foreground, greyOf(image), width, height, decision.refine);
+  if (decision.refine) return refineScore(foreground, { grey: greyOf(image), width, height }, decision.refine);
   return resizeMap(foreground.data, foreground.height, foreground.width, height, width);
 }
 
 function describe(map: LabelMap, scores: ScoreMap, offset: 0 | 1): PseudoLabel {
   let labelled = 0;
-  for (const label of map.data) if (label) labelled++;
+  for (let i = 0; i < map.data.length; i++) if (map.data[i]) labelled++;
   const foreground = labelled / map.data.length;
   return { map, foreground, confidence: labelled ? meanMargin(map, scores, offset) : 0 };
 }
