@@ -86,7 +86,7 @@ export async function exportLabels(
 export const exportPrefix = (format: ExportFormat): string => `export/${format}/`;
 
 async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return true;
+  for await (const _ of store.keys(prefix)) return true;
   return false;
 }
 

@@ -9,7 +9,7 @@ import type { ImageCodec, ObjectStore } from './ports.ts';
 
 /** What reading masks needs; `Ports` has it. */
 export interface TruthSource {
-  readonly store: Pick<ObjectStore, 'get' | 'list'>;
+  readonly store: Pick<ObjectStore, 'get' | 'keys'>;
   readonly images: Pick<ImageCodec, 'inflate'>;
 }
 
@@ -100,7 +100,7 @@ export const decodeMask = (
 /** Paths of all masks below their prefix, in path order. */
 export async function listMasks({ store }: Pick<TruthSource, 'store'>, masks: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const { key } of store.list(masks)) {
+  for await (const key of store.keys(masks)) {
     const name = key.slice(masks.length);
     if (name.toLowerCase().endsWith('.png') && !name.split('/').some(part => part.startsWith('.'))) names.push(name);
   }

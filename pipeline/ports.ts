@@ -24,6 +24,8 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
   /** Every object under a prefix, in the order of UTF-8 bytes of their keys. */
   list(prefix: string): AsyncIterable<StoredObject>;
+  /** The keys of `list` alone, where finding out versions would cost something. */
+  keys(prefix: string): AsyncIterable<string>;
 }
 
 export interface ReceivedMessage {
