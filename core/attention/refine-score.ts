@@ -31,11 +31,12 @@ export interface RefineOptions {
 /** Lines of a guided filter, each number on a grid. */
 type Lines = GuidedCoefficients & { readonly width: number; readonly height: number };
 
-/** The refined score at the guide's size, [height, width]. */
+/** The refined score at the guide's size, [height, width]. @param into its place; a new array by default */
 export function refineScore(
   score: GridScore,
   { grey, width, height }: Guide,
   { radius, workingSide, epsilon }: RefineOptions,
+  into: Float32Array = new Float32Array(width * height),
 ): Float32Array {
   const shrink = Math.min(1, workingSide / Math.max(width, height));
   const [w, h] = [Math.max(1, Math.round(width * shrink)), Math.max(1, Math.round(height * shrink))];
@@ -43,32 +44,31 @@ export function refineScore(
   const small = shrink === 1 ? grey : shrinkGrey(grey, width, height, w, h);
   const windows = { width: w, height: h, radius: Math.max(1, Math.round((radius * Math.max(w, h)) / 320)), epsilon };
   const { slope, offset } = guidedCoefficients(coarse, small, windows, scratch);
-  return applyLines({ slope, offset, width: w, height: h }, { grey, width, height });
+  applyLines({ slope, offset, width: w, height: h }, { grey, width, height }, into);
+  return into;
 }
 
 /**
  * slope · guide + offset for lines known at fewer places than the guide has, upsampled (bilinear): across once per row of
  * lines, then down, which reads memory in order.
  */
-function applyLines({ slope, offset, width: w, height: h }: Lines, { grey, width, height }: Guide): Float32Array {
-  const refined = new Float32Array(width * height);
+function applyLines({ slope, offset, width: w, height: h }: Lines, { grey, width, height }: Guide, into: Float32Array) {
   const across = bilinearAxis(w, width);
   const down = bilinearAxis(h, height);
   let above = { row: -1, slope: new Float32Array(width), offset: new Float32Array(width) };
   let below = { row: -1, slope: new Float32Array(width), offset: new Float32Array(width) };
-  const load = (into: typeof above, row: number) => {
-    if (into.row === row) return;
-    spreadRow(slope, row * w, across, into.slope, 0);
-    spreadRow(offset, row * w, across, into.offset, 0);
-    into.row = row;
+  const load = (line: typeof above, row: number) => {
+    if (line.row === row) return;
+    spreadRow(slope, row * w, across, line.slope, 0);
+    spreadRow(offset, row * w, across, line.offset, 0);
+    line.row = row;
   };
   for (let y = 0; y < height; y++) {
     if (below.row === down.low[y]!) [above, below] = [below, above];
     load(above, down.low[y]!);
     load(below, down.high[y]!);
-    applyRow(above, below, down.share[y]!, grey, refined, y * width);
+    applyRow(above, below, down.share[y]!, grey, into, y * width);
   }
-  return refined;
 }
 
 type LineRow = GuidedCoefficients;

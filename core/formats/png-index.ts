@@ -175,7 +175,7 @@ export async function encodeIndexPng(map: LabelMap, options: IndexPngOptions): P
     return encodePicture({ width, height, depth: 16, colourType: 0, samples }, deflate);
   }
   const between = [paletteChunk(coloursUpTo(highest, palette))];
-  return encodePicture({ width, height, depth: 8, colourType: 3, samples: Uint8Array.from(data), between }, deflate);
+  return encodePicture({ width, height, depth: 8, colourType: 3, samples: new Uint8Array(data), between }, deflate);
 }
 
 /** A label map as the RGB PNG of ImageNet-S: id = R + 256·G. */
