@@ -21,40 +21,40 @@ const tiffPieces = [
   [324, 325],
 ] as const;
 
-/** The directory of the first picture, which writers often put at the end, and the pieces it names. */
+/** Bytes of one number of each TIFF type, by its code. */
+const tiffSizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
+
+/** The directory of the first picture, which writers often put at the end, the values it leads to and the pieces it names. */
 function tiffEndsEarly(bytes: Uint8Array): boolean {
   if (bytes.length < 8) return true;
   const view = viewOf(bytes);
   const little = bytes[0] === 0x49;
   const directory = view.getUint32(4, little);
   if (directory + 2 > bytes.length) return true;
-  const entries = view.getUint16(directory, little);
-  if (directory + 2 + 12 * entries > bytes.length) return true;
-  const numbersOf = new Map<number, Numbers | undefined>();
-  for (let at = directory + 2; at < directory + 2 + 12 * entries; at += 12)
-    numbersOf.set(view.getUint16(at, little), tiffNumbers(view, at, little));
+  const end = directory + 2 + 12 * view.getUint16(directory, little);
+  if (end > bytes.length) return true;
+  const valuesOf = new Map<number, readonly number[]>();
+  for (let at = directory + 2; at < end; at += 12) {
+    const values = tiffValues(view, at, little);
+    if (!values) return true;
+    valuesOf.set(view.getUint16(at, little), values);
+  }
   return tiffPieces.some(([places, lengths]) => {
-    if (!numbersOf.has(places) || !numbersOf.has(lengths)) return false;
-    const [starts, sizes] = [numbersOf.get(places), numbersOf.get(lengths)];
-    if (!starts || !sizes) return true;
-    for (let i = 0; i < starts.count; i++) if (starts.at(i) + sizes.at(i) > bytes.length) return true;
-    return false;
+    const sizes = valuesOf.get(lengths) ?? [];
+    return valuesOf.get(places)?.some((start, i) => start + (sizes[i] ?? 0) > bytes.length);
   });
 }
 
-interface Numbers {
-  readonly count: number;
-  at(index: number): number;
-}
-
-/** The 16- or 32-bit numbers of a directory's entry; undefined if they lie beyond the file. */
-function tiffNumbers(view: DataView, entry: number, little: boolean): Numbers | undefined {
-  const size = view.getUint16(entry + 2, little) === 3 ? 2 : 4;
+/** The values of a directory's entry if they are 16- or 32-bit numbers, else none; undefined if they lie beyond the file. */
+function tiffValues(view: DataView, entry: number, little: boolean): number[] | undefined {
+  const type = view.getUint16(entry + 2, little);
+  const size = tiffSizes[type] ?? 1;
   const count = view.getUint32(entry + 4, little);
   const start = size * count <= 4 ? entry + 8 : view.getUint32(entry + 8, little);
   if (start + size * count > view.byteLength) return undefined;
-  const read = (at: number) => (size === 2 ? view.getUint16(at, little) : view.getUint32(at, little));
-  return { count, at: index => (index < count ? read(start + size * index) : 0) };
+  if (type !== 3 && type !== 4) return [];
+  const read = (at: number) => (type === 3 ? view.getUint16(at, little) : view.getUint32(at, little));
+  return Array.from({ length: count }, (_, i) => read(start + size * i));
 }
 
 /** Boxes of length and name; 0 means "to the end", 1 that a 64-bit length follows. */
