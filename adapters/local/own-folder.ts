@@ -79,7 +79,15 @@ export class OwnFolder implements ObjectStore {
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#explained(key, () => this.#locks.run(key, () => this.#replace(key, bytes)));
+    const path = this.#pathOf(key);
+    await this.#explained(key, async () => {
+      const { tempPrefix } = await this.#workspace.prepare();
+      await this.#withFile(bytes, async temp => {
+        // Nothing there yet is the common case, and needs no lock.
+        if (tempPrefix && (await linked(temp, path))) return;
+        await this.#locks.run(key, () => inFolderOf(path, () => rename(temp, path)));
+      });
+    });
   }
 
   delete(key: string): Promise<void> {
@@ -150,7 +158,8 @@ export class OwnFolder implements ObjectStore {
     const path = this.#pathOf(key);
     return this.#explained(key, async () => {
       const { tempPrefix } = await this.#workspace.prepare();
-      return this.#withFile(bytes, async (temp, etag) => {
+      return this.#withFile(bytes, async temp => {
+        const etag = await etagOfFile(temp, bytes);
         const first = tempPrefix ? await this.#linkNew(temp, path) : await this.#renameNew(temp, path, key);
         return first ? etag : undefined;
       });
@@ -160,30 +169,28 @@ export class OwnFolder implements ObjectStore {
   /** The object's new etag. To be called with the object's lock. */
   #replace(key: string, bytes: Uint8Array): Promise<string> {
     const path = this.#pathOf(key);
-    return this.#withFile(bytes, async (temp, etag) => {
+    return this.#withFile(bytes, async temp => {
+      const etag = await etagOfFile(temp, bytes);
       await inFolderOf(path, () => rename(temp, path));
       return etag;
     });
   }
 
-  /** Hands the bytes over as a temporary file, with the etag they will have; the file is gone afterwards one way or the other. */
-  async #withFile<T>(bytes: Uint8Array, use: (temp: string, etag: string) => Promise<T>): Promise<T> {
+  /** Hands the bytes over as a temporary file; it is gone afterwards one way or the other. */
+  async #withFile<T>(bytes: Uint8Array, use: (temp: string) => Promise<T>): Promise<T> {
     const temp = await this.#workspace.write(bytes);
     try {
-      return await use(temp, etagOf({ bytes, stats: await stat(temp) }));
+      return await use(temp);
     } finally {
       await unlinkIfThere(temp);
     }
   }
 
   async #linkNew(temp: string, path: string): Promise<boolean> {
-    try {
-      await inFolderOf(path, () => link(temp, path));
-      return true;
-    } catch (failure) {
-      if (errorCode(failure) !== 'EEXIST' || (await this.#isFree(path))) throw failure;
-      return false;
-    }
+    if (await linked(temp, path)) return true;
+    // The name was taken a moment ago.
+    if (await this.#isFree(path)) throw systemError('EEXIST');
+    return false;
   }
 
   #renameNew(temp: string, path: string, key: string): Promise<boolean> {
@@ -218,11 +225,26 @@ const contentTag = (bytes: Uint8Array): string => nodeDigest.sha256(bytes).slice
 const etagOf = ({ bytes, stats }: WholeFile): string =>
   bytes.length > hashedBytes ? versionOf(stats) : contentTag(bytes);
 
-/** Makes the folder and acts, again and again while others remove the folder as empty in between. */
+/** The etag that the bytes in this file have under any name. */
+const etagOfFile = async (path: string, bytes: Uint8Array): Promise<string> =>
+  etagOf({ bytes, stats: await stat(path) });
+
+/** Gives the file the name, too, unless something has it. */
+async function linked(temp: string, path: string): Promise<boolean> {
+  try {
+    await inFolderOf(path, () => link(temp, path));
+    return true;
+  } catch (failure) {
+    if (errorCode(failure) !== 'EEXIST') throw failure;
+    return false;
+  }
+}
+
+/** Acts, and where the folder is missing makes it first; again and again while others remove it as empty in between. */
 async function inFolderOf(path: string, act: () => Promise<void>): Promise<void> {
   for (let left = attempts; ; left--) {
     try {
-      await makeFolder(dirname(path));
+      if (left < attempts) await makeFolder(dirname(path));
       return await act();
     } catch (failure) {
       if (errorCode(failure) !== 'ENOENT' || left === 0) throw failure;
