@@ -4,6 +4,7 @@ import { HeadCheck, type HeadVerdict } from '#core/attention/head-check';
 import {
   type Attention,
   attentionModel,
+  type BackboneMaps,
   type Foreground,
   foregroundScore,
   mapOrder,
@@ -99,8 +100,9 @@ type Untrained = Exclude<Foreground['kind'], 'head'>;
 
 const scoreOf =
   (kind: Untrained): NonNullable<SamplePass['score']> =>
-  (maps, unit) =>
-    foregroundScore({ kind }, unit, maps.deep!);
+  maps =>
+    // Untrained scores need no projection, and so no channels.
+    foregroundScore({ foreground: { kind }, channels: {} }, maps);
 
 const pass = async ({ ports, run, backbone }: Task, images: readonly PlannedImage[], want: SamplePass) =>
   (await samplePass(ports, run.images, images, backbone, sizeRule(run), want)).sampled;
@@ -168,7 +170,7 @@ async function trained(
   sampled: readonly Sampled[],
   rest: readonly PlannedImage[],
 ): Promise<Fit> {
-  const hidden = (unit: Parameters<typeof project>[0]) => l2Normalize(project(unit, space.head), 1, 1e-12);
+  const hidden = (maps: BackboneMaps) => l2Normalize(project(maps, space.channels, space.head), 1, 1e-12);
   const more = rest.length ? await pass(task, rest, { features: false, seeds: true, project: hidden }) : [];
   const projected = await space.projectHead(sampled);
   const all: Sampled[] = [

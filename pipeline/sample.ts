@@ -37,9 +37,9 @@ export interface SamplePass {
   readonly features: boolean;
   readonly seeds: boolean;
   /** A foreground score that needs no fitting: [N, 1, h, w]. */
-  readonly score?: (maps: BackboneMaps, unit: Tensor) => Tensor;
-  /** From unit features to what the head sees. */
-  readonly project?: (unit: Tensor) => Tensor;
+  readonly score?: (maps: BackboneMaps) => Tensor;
+  /** From the backbone's maps to what the head sees. */
+  readonly project?: (maps: BackboneMaps) => Tensor;
 }
 
 /** `count` images spread over the whole set by the hash of their names, in path order: the same for every cut into shards. */
@@ -102,8 +102,8 @@ function passGraph(backbone: Backbone, pass: SamplePass): Uint8Array {
   const outputs: Record<string, Tensor> = {};
   if (pass.features) outputs.features = positionRows(unit);
   if (pass.seeds) outputs.gram = gramMatrix(unitFeatures(headMaps(maps)));
-  if (pass.score) outputs.score = pass.score(maps, unit);
-  if (pass.project) outputs.projected = positionRows(pass.project(unit));
+  if (pass.score) outputs.score = pass.score(maps);
+  if (pass.project) outputs.projected = positionRows(pass.project(maps));
   outputs.grid = gridSize(outputs.score ?? unit);
   return toModel({ name: 'sample', inputs, outputs });
 }

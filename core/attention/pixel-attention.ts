@@ -70,11 +70,23 @@ export const mapOrder = ['fine', 'deep', 'doubled'] as const;
 
 const epsilon = 1e-12;
 
-/** Each map L2-normalised per pixel, on the finest map's grid, one below the other: [N, C, h, w]. */
+const presentNames = (maps: BackboneMaps): MapName[] => mapOrder.filter(name => maps[name]);
+
+/** The finest of the maps: on its grid scores and embeddings lie. */
+const finest = (maps: BackboneMaps): Tensor => maps[presentNames(maps)[0]!]!;
+
+/** What `part` makes of each map's L2-normalised pixels, brought onto the finest map's grid. */
+function onFinestGrid(maps: BackboneMaps, part: (unit: Tensor, name: MapName) => Tensor): Tensor[] {
+  const grid = finest(maps);
+  return presentNames(maps).map(name => {
+    const made = part(l2Normalize(maps[name]!, 1, epsilon), name);
+    return maps[name] === grid ? made : resizeLike(made, grid, 'linear');
+  });
+}
+
+/** Each map L2-normalised per pixel, then brought onto the finest map's grid, one below the other: [N, C, h, w]. */
 export function unitFeatures(maps: BackboneMaps): Tensor {
-  const present = mapOrder.flatMap(name => maps[name] ?? []);
-  const grid = present[0]!;
-  const parts = present.map((map, i) => l2Normalize(i === 0 ? map : resizeLike(map, grid, 'linear'), 1, epsilon));
+  const parts = onFinestGrid(maps, unit => unit);
   return parts.length === 1 ? parts[0]! : concat(parts, { axis: 1 });
 }
 
@@ -99,10 +111,9 @@ export function attentionModel(attention: Attention): Uint8Array {
 }
 
 function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor> {
-  const unit = unitFeatures(maps);
-  const score = foregroundScore(attention.foreground, unit, maps.deep!);
+  const score = foregroundScore(attention, maps);
   if (attention.embedding.kind === 'projected') {
-    const embedding = l2Normalize(project(unit, attention.embedding.projection), 1, epsilon);
+    const embedding = l2Normalize(project(maps, attention.channels, attention.embedding.projection), 1, epsilon);
     return { foreground: score, embedding };
   }
   const embedding = resize(
@@ -115,25 +126,52 @@ function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor
 }
 
 /** A score per position, higher is more likely an object: [N, 1, h, w]. */
-export function foregroundScore(foreground: Foreground, unit: Tensor, deep: Tensor): Tensor {
+export function foregroundScore(
+  { foreground, channels }: Pick<Attention, 'foreground' | 'channels'>,
+  maps: BackboneMaps,
+): Tensor {
   switch (foreground.kind) {
     case 'head': {
-      const hidden = l2Normalize(project(unit, foreground.projection), 1, epsilon);
+      const hidden = l2Normalize(project(maps, channels, foreground.projection), 1, epsilon);
       const { weights, bias } = foreground;
       return conv(hidden, constant(weights, [1, weights.length, 1, 1]), constant(Float32Array.of(bias), [1]));
     }
     case 'norm':
-      return resizeLike(reduceL2(deep, { axes: [1], keepdims: 1 }), unit, 'linear');
+      return resizeLike(reduceL2(maps.deep!, { axes: [1], keepdims: 1 }), finest(maps), 'linear');
     case 'border':
-      return borderDistance(unit);
+      return borderDistance(unitFeatures(maps));
     case 'none':
-      return add(mul(reduceSum(unit, { axes: [1], keepdims: 1 }), constant(0)), constant(1));
+      return add(mul(reduceSum(l2Normalize(finest(maps), 1), { axes: [1], keepdims: 1 }), constant(0)), constant(1));
   }
 }
 
-/** A 1×1 convolution. */
-export function project(unit: Tensor, { matrix, offset, outputs }: Projection): Tensor {
-  return conv(unit, constant(matrix, [outputs, matrix.length / outputs, 1, 1]), constant(offset, [outputs]));
+/**
+ * P x + p of the unit features x: [N, outputs, h, w]. Each map is projected on its own grid and resized afterwards, which
+ * is the same, since both are linear, and spares a coarse map's many channels the way to the fine grid.
+ */
+export function project(
+  maps: BackboneMaps,
+  channels: Attention['channels'],
+  { matrix, offset, outputs }: Projection,
+): Tensor {
+  const total = matrix.length / outputs;
+  let first = 0;
+  const parts = onFinestGrid(maps, (unit, name) => {
+    const count = channels[name]!;
+    const weights = constant(columnsOf(matrix, total, first, count), [outputs, count, 1, 1]);
+    first += count;
+    return first === count ? conv(unit, weights, constant(offset, [outputs])) : conv(unit, weights);
+  });
+  return parts.reduce((sum, part) => add(sum, part));
+}
+
+/** `count` columns of a matrix with `total`. */
+function columnsOf(matrix: Float32Array, total: number, first: number, count: number): Float32Array {
+  const rows = matrix.length / total;
+  const part = new Float32Array(rows * count);
+  for (let row = 0; row < rows; row++)
+    part.set(matrix.subarray(row * total + first, row * total + first + count), row * count);
+  return part;
 }
 
 /** v = GAP(U · a) with the gate a = the score mapped from `range` to 0…1 (method 2.2, path "cluster"): [N, D]. */
