@@ -108,23 +108,30 @@ async function covariance(ports: Ports, images: readonly Sampled[]): Promise<Mom
   return covarianceOf(sums);
 }
 
-/** Features of several images in one array, so that the product of many rows is worth its call. */
+/** Neighbours tell nearly the same, and a product with all of them would take longer than the rest of the fit. */
+const rowsForCovariance = 12_000;
+/** So many in one product, that it is worth its call. */
+const rowsPerBatch = 4096;
+
+/** Features at every so many positions, evenly over all images, in arrays of whole rows. */
 function* batches(images: readonly Sampled[], dimension: number): Generator<Float32Array> {
-  const rowsPerBatch = 4096;
-  for (let i = 0; i < images.length; ) {
-    const part: Float32Array[] = [];
-    for (let rows = 0; i < images.length && rows < rowsPerBatch; i++) {
-      part.push(images[i]!.features!);
-      rows += images[i]!.features!.length / dimension;
+  const rows = images.reduce((sum, { features }) => sum + features!.length / dimension, 0);
+  const step = Math.max(1, Math.floor(rows / rowsForCovariance));
+  let batch = new Float32Array(rowsPerBatch * dimension);
+  let filled = 0;
+  let next = 0;
+  for (const { features } of images) {
+    const count = features!.length / dimension;
+    for (; next < count; next += step) {
+      batch.set(features!.subarray(next * dimension, (next + 1) * dimension), filled++ * dimension);
+      if (filled < rowsPerBatch) continue;
+      yield batch;
+      batch = new Float32Array(rowsPerBatch * dimension);
+      filled = 0;
     }
-    const all = new Float32Array(part.reduce((sum, one) => sum + one.length, 0));
-    let at = 0;
-    for (const one of part) {
-      all.set(one, at);
-      at += one.length;
-    }
-    yield all;
+    next -= count;
   }
+  if (filled) yield batch.slice(0, filled * dimension);
 }
 
 /** PCA of s ⊙ x: directions V of S C S become the matrix V S and the offset −V S mean on plain unit features. */
