@@ -1,7 +1,7 @@
 /** `selflabel run`: a folder of photos in; label maps, a report and a model out. */
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { settingsEntry } from '#core/backbone/settings';
+import { settingsEntry } from '#core/backbone/entry';
 import { PermanentError, UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';

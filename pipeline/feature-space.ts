@@ -49,7 +49,7 @@ export interface MapSizes {
 
 /** Measured in one run on an empty picture: files need not declare their sizes. */
 export async function measureMaps(ports: Ports, backbone: Backbone, width: number, height: number): Promise<MapSizes> {
-  const image = imageInput();
+  const image = imageInput(backbone.settings.batch);
   const maps = backboneMaps(backbone, image);
   const present = mapOrder.filter(name => maps[name]);
   const outputs = Object.fromEntries(present.map(name => [name, shape(maps[name]!)]));

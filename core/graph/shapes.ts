@@ -229,7 +229,9 @@ function scaled(size: Dim, scale: number): Dim {
 /** Number of steps of a Range, where its scalars are known. */
 function rangeLength(scalars: readonly Tensor[]): Dim {
   const [start, limit, delta] = scalars.map(scalar => knownValues(scalar)?.[0]);
-  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta <= 0) return freshDim();
+  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return freshDim();
+  if (typeof start === 'number' && typeof limit === 'number') return Math.max(0, Math.ceil((limit - start) / delta));
+  if (delta < 0) return freshDim();
   return atLeastZero(ceilDivided(minus(limit, start), delta));
 }
 

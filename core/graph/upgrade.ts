@@ -14,6 +14,9 @@ import { type ConstantTensor, constant, integers } from './tensor.ts';
 /** Older files write broadcasting as attributes and are rare by now. */
 export const oldestOpset = 7;
 
+/** ONNX Runtime 1.30 runs no newer version of the standard operators. */
+export const newestOpset = 26;
+
 type Convert = (node: NodeProto, refuse: (reason: string) => never) => readonly NodeProto[];
 
 /** A change that files below an opset have not seen yet. */
@@ -82,6 +85,7 @@ const chain = (node: NodeProto, ...steps: ((node: NodeProto) => NodeProto[])[]):
 
 const axesToInput: Convert = node => intsToInput(node, 'axes', 1);
 const refused: Convert = (_node, refuse) => refuse('its meaning changed');
+const unknown: Convert = (_node, refuse) => refuse('the ONNX standard has no such operator');
 
 /** Before opset 13 these worked on the matrix of all axes before `axis` by all axes from it on. */
 const overFlattened: Convert = node => {
@@ -234,7 +238,7 @@ function upgradeNode(original: NodeProto, opset: number): readonly NodeProto[] {
   const { opType = '', domain = '', name, output } = original;
   const node = withSubgraphs(original, graph => upgradeGraph(graph, opset));
   if (domain !== '' && domain !== 'ai.onnx') return [node];
-  const changes = conversions[opType] ?? (unchanged.has(opType) ? [] : [{ below: 21, convert: refused }]);
+  const changes = conversions[opType] ?? (unchanged.has(opType) ? [] : [{ below: 21, convert: unknown }]);
   const refuse = (reason: string): never => {
     throw new PermanentError(
       `the node "${name || output?.[0]}" (${opType} of opset ${opset}) cannot be brought to opset 21: ${reason}; ` +
