@@ -26,7 +26,8 @@ export async function openBackbone(store: ObjectStore, run: SettledRun): Promise
   const json = await store.get(settingsKey(run.backbone));
   return naming(run.backbone, () => {
     const model = importModel(bytes);
-    return { model, settings: backboneSettings(model, json && fromJson(json)), scales: run.scales };
+    const settings = backboneSettings(model, json && fromJson(json));
+    return { name: run.backbone, model, settings, scales: run.scales };
   });
 }
 

@@ -13,6 +13,8 @@ import type { BackboneMaps, MapName } from './pixel-attention.ts';
 export interface Backbone {
   readonly model: ImportedModel;
   readonly settings: BackboneSettings;
+  /** What messages call it. */
+  readonly name?: string;
   /** 2 adds the deep map of the image as given, and takes the other maps from the image at half size. */
   readonly scales: 1 | 2;
 }

@@ -132,6 +132,12 @@ export function neededInputs(model: ImportedModel, names: readonly string[]): st
   return model.inputs.map(({ name }) => name).filter(name => missing.includes(name));
 }
 
+/** The stored weights that these tensors are computed from. */
+export function neededConstants(model: ImportedModel, names: readonly string[]): string[] {
+  const { needed } = neededNodes(model.nodes, names, model.constants);
+  return [...new Set(needed.flatMap(readNames))].filter(name => model.constants.has(name));
+}
+
 /** A foreign node as it stands, with what is known of its outputs. */
 function keepNode(node: NodeProto, read: ReadNode, known: ReadonlyMap<string, Tensor>, model: ImportedModel) {
   const { opType = '', domain = '', attribute = [], input = [] } = node;
