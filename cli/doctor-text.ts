@@ -76,9 +76,10 @@ const say = (values: readonly number[]) =>
 function sayFeatures({ name, channels, stride, layout, prefix, suffix, grid }: DenseTensor): string {
   const where = grid ? `${grid.height} × ${grid.width} positions` : `stride ${stride}`;
   const extra = prefix + suffix;
-  const dropped =
-    extra > 0 ? `, ${extra} ${extra === 1 ? 'token that is no patch' : 'tokens that are no patches'} dropped` : '';
-  return `${name}: ${channels} channels, ${where}, ${layout}${dropped}`;
+  const tokens = layout.includes('T')
+    ? `, tokens folded into a map${extra ? ` without the ${extra} that are no patches` : ''}`
+    : '';
+  return `"${name}": ${channels} channels, ${where}${tokens}`;
 }
 
 function saySpeed({ milliseconds, grid }: Examination, { photo, cores }: DoctorFiles): string {

@@ -28,8 +28,9 @@ function deepest(dense: readonly DenseTensor[], model: ImportedModel): Omit<Choi
   const declared = candidates.findLast(one => one.declared);
   if (declared) return { deep: declared, reason: 'the deepest dense output that the file declares' };
   const deep = candidates.at(-1);
-  const skipped = features.length > 0 && deep !== dense.at(-1) ? ' but for class scores' : '';
-  return deep && { deep, reason: `no declared output is dense; this is the deepest tensor inside that is${skipped}` };
+  const scores = features.length > 0 && counts.has(dense.at(-1)!.channels) ? dense.at(-1) : undefined;
+  const skipped = scores ? ` ("${scores.name}", deeper still, holds class scores)` : '';
+  return deep && { deep, reason: `no declared output is dense; this is the deepest dense tensor inside${skipped}` };
 }
 
 /** Below this share of the network, a map is only where a transformer cuts the image into patches. */

@@ -42,7 +42,7 @@ const probeSide = 20_160;
 const usualSides = [224, 256, 384, 448, 512, 518, 336, 320, 288, 240, 192, 160, 128, 96, 64, 640, 768, 800, 1024, 480];
 
 /** More tokens in front of the patches than any network has. */
-const mostExtraTokens = 64;
+const mostExtraTokens = 32;
 
 const floats: ReadonlySet<ElementType> = new Set(['float32', 'float16', 'float64', 'bfloat16']);
 
@@ -122,25 +122,35 @@ function shapeAnywhere(sizes: Sizes | undefined): Shape | undefined {
   return sizes?.[0]?.length === 3 ? tokenShape(sizes) : undefined;
 }
 
-/** Half of a grid, rounded up, as long as there is something to halve. */
-function halvings(grid: Size): Size[] {
-  if (Math.min(grid.height, grid.width) < 4) return [grid];
-  return [grid, ...halvings({ height: Math.ceil(grid.height / 2), width: Math.ceil(grid.width / 2) })];
+/** Halves of a grid, rounded up, as long as there is something to halve. */
+function halvings({ height, width }: Size): Size[] {
+  if (Math.min(height, width) < 4) return [];
+  const half = { height: Math.ceil(height / 2), width: Math.ceil(width / 2) };
+  return [half, ...halvings(half)];
 }
 
-/** Grids that features can have at the one size: those of maps before the first node that needs it, their halvings, else whole divisors. */
-function possibleGrids(found: ReadonlyMap<string, Shape>, at: Probe, size: Size): Size[] {
+/** Grids that features can have at the one size. */
+interface Grids {
+  /** Those of maps before the first node that needs this size. */
+  readonly seen: readonly Size[];
+  /** Their halvings; where no map was seen, whole divisors of the size. */
+  readonly guessed: readonly Size[];
+}
+
+function possibleGrids(found: ReadonlyMap<string, Shape>, at: Probe, size: Size): Grids {
   const grids = [...found].flatMap(([name, { layout }]) => {
+    if (layout !== 'NCHW' && layout !== 'NHWC') return [];
+    const [y, x] = layout === 'NCHW' ? [2, 3] : [1, 2];
     const dims = at.tensors.get(name)!.dims as readonly number[];
-    if (layout === 'NCHW') return halvings({ height: dims[2]!, width: dims[3]! });
-    return layout === 'NHWC' ? halvings({ height: dims[1]!, width: dims[2]! }) : [];
+    return [{ height: dims[y]!, width: dims[x]! }];
   });
-  const coarse = grids.filter(({ height }) => 3 * height < size.height);
-  if (coarse.length > 0) return distinct(coarse);
+  const seen = distinct(grids.filter(({ height }) => 3 * height < size.height));
+  if (seen.length > 0) return { seen, guessed: distinct(seen.flatMap(halvings)) };
   const sides = Array.from({ length: 61 }, (_, i) => i + 4);
-  return sides
+  const guessed = sides
     .filter(side => size.height % side === 0 && size.width % side === 0)
     .map(side => ({ height: size.height / side, width: size.width / side }));
+  return { seen, guessed };
 }
 
 const distinct = (grids: readonly Size[]): Size[] => [
@@ -149,29 +159,34 @@ const distinct = (grids: readonly Size[]): Size[] => [
 
 const strideOf = (size: Size, grid: Size) => Math.max(1, Math.floor(size.height / grid.height));
 
-function mapAt(dims: readonly number[], grids: readonly Size[], size: Size): Shape | undefined {
+function mapAt(dims: readonly number[], { seen, guessed }: Grids, size: Size): Shape | undefined {
   for (const [layout, y, channel] of [
     ['NCHW', 2, 1],
     ['NHWC', 1, 3],
   ] as const) {
-    const grid = grids.find(({ height, width }) => dims[0] === 1 && dims[y] === height && dims[y + 1] === width);
+    const fits = ({ height, width }: Size) => dims[0] === 1 && dims[y] === height && dims[y + 1] === width;
+    const grid = seen.find(fits) ?? guessed.find(fits);
     if (grid) return { ...map, layout, channels: dims[channel]!, stride: strideOf(size, grid), grid };
   }
   return undefined;
 }
 
-/** Of the grids that leave few tokens over, the one that leaves the fewest. */
-function tokensAt(dims: readonly number[], grids: readonly Size[], size: Size): Shape | undefined {
+/** On one of the grids, with few tokens over; the fewest, where there is a choice. */
+function tokensOn(dims: readonly number[], grids: readonly Size[], size: Size, extra: (patches: number) => number) {
   const fits = tokenLayouts.flatMap(([layout, batch, token, channel]) =>
-    grids.flatMap(grid => {
-      const prefix = dims[token]! - grid.height * grid.width;
-      const few = prefix >= 0 && prefix <= Math.min(mostExtraTokens, (grid.height * grid.width) / 4);
-      if (dims[batch] !== 1 || !few) return [];
+    grids.flatMap((grid): Shape[] => {
+      const patches = grid.height * grid.width;
+      const prefix = dims[token]! - patches;
+      if (dims[batch] !== 1 || prefix < 0 || prefix > extra(patches)) return [];
       return [{ layout, channels: dims[channel]!, stride: strideOf(size, grid), prefix, suffix: 0, grid }];
     }),
   );
   return fits.sort((a, b) => a.prefix - b.prefix)[0];
 }
+
+const tokensAt = (dims: readonly number[], { seen, guessed }: Grids, size: Size): Shape | undefined =>
+  tokensOn(dims, seen, size, () => mostExtraTokens) ??
+  tokensOn(dims, guessed, size, patches => Math.min(mostExtraTokens, patches / 4));
 
 function shapesAt(model: ImportedModel, found: ReadonlyMap<string, Shape>, at: Probe, size: Size): Map<string, Shape> {
   const grids = possibleGrids(found, at, size);
@@ -250,10 +265,15 @@ export function denseTensors(model: ImportedModel, options: DenseOptions = {}): 
 const layersBetween = (model: ImportedModel, from: string, to: string) =>
   learnedAfter(from, model) - learnedAfter(to, model);
 
+/** Copies under another name: what inference makes of Dropout. */
+const copying = new Set(['Dropout', 'Identity']);
+
 function described(model: ImportedModel, shapes: ReadonlyMap<string, Shape>): DenseTensor[] {
   const declared = new Set(model.outputs.map(({ name }) => name));
   const narrow = bottlenecks(model);
-  return [...shapes].map(([name, shape]) => ({
+  const copies = new Set(model.nodes.flatMap(({ opType = '', output = [] }) => (copying.has(opType) ? output : [])));
+  const own = [...shapes].filter(([name]) => declared.has(name) || !copies.has(name));
+  return own.map(([name, shape]) => ({
     name,
     ...shape,
     declared: declared.has(name),
