@@ -1,8 +1,9 @@
 /** Which of a network's dense tensors become the features: those that the settings name, else the deepest, and why. */
 import { PermanentError } from '../errors.ts';
-import type { DenseTensor } from '../graph/dense-tensors.ts';
-import { type ImportedModel, neededInputs } from '../graph/import.ts';
+import { type DenseTensor, layersAfter } from '../graph/dense-tensors.ts';
+import { type ImportedModel, neededInputs, nodesFor } from '../graph/import.ts';
 import type { Size } from '../graph/probe.ts';
+import { isKnownOperator } from '../graph/upgrade.ts';
 import type { Entry, FeatureClaims } from './entry.ts';
 
 export interface Choice {
@@ -36,11 +37,28 @@ function deepest(dense: readonly DenseTensor[], model: ImportedModel): Omit<Choi
 /** Below this share of the network, a map is only where a transformer cuts the image into patches. */
 const shallowShare = 0.1;
 
-function refuseShallow({ name, declared }: DenseTensor, { tensorNames }: ImportedModel): void {
-  if (declared || tensorNames.indexOf(name) >= shallowShare * tensorNames.length) return;
+/** Refuses what lies before most of the network: its depths were not understood. */
+function refuseShallow(deep: DenseTensor, model: ImportedModel, image: string): void {
+  const { name, declared } = deep;
+  if (declared) return;
+  const early = model.tensorNames.indexOf(name) < shallowShare * model.tensorNames.length;
+  const [after, all] = [layersAfter(name, model), layersAfter(image, model)];
+  if (!early && 2 * after <= all) return;
   throw new PermanentError(
-    `the model's only dense feature map is "${name}", right after its input; if it is a transformer, ` +
-      'export its patch tokens as an output N×tokens×C, or folded into N×C×h×w',
+    `the model's deepest dense feature map is "${name}", right after its input (${after} of ${all} layers come later); ` +
+      'export the last map of its backbone as an output (of a transformer: its patch tokens, N×tokens×C)',
+  );
+}
+
+/** @throws PermanentError if what the file declares is computed with operators that the runtime cannot have */
+function refuseUnknownOperators(model: ImportedModel): void {
+  const outputs = model.outputs.map(({ name }) => name);
+  const strange = nodesFor(model, outputs).find(node => !isKnownOperator(node));
+  if (!strange) return;
+  const { opType, domain, name, output } = strange;
+  throw new PermanentError(
+    `the model needs the operator "${opType}"${domain ? ` of ${domain}` : ''} (node "${name || output?.[0]}"), which ONNX Runtime ` +
+      'does not have; export it with operators of the ONNX standard, or name a tensor before that node in the settings beside it',
   );
 }
 
@@ -174,6 +192,7 @@ export function chooseFeatures(
   const named = namedTensors(entry, dense, model, fixed);
   const coarsest = Math.max(...named.map(({ stride }) => stride));
   const wanted = named.findLast(({ stride }) => stride === coarsest);
+  if (!wanted) refuseUnknownOperators(model);
   if (!wanted)
     refuseOtherInputs(
       model.outputs.map(({ name }) => name),
@@ -183,7 +202,7 @@ export function chooseFeatures(
   const chosen = wanted ? { deep: wanted, reason: 'the settings name it' } : deepest(dense, model);
   if (!chosen) throw new PermanentError(noneFound);
   const { deep } = chosen;
-  if (!wanted) refuseShallow(deep, model);
+  if (!wanted) refuseShallow(deep, model, image);
   const fine =
     nextFiner(named, deep) ??
     // Two of one stride, as blocks of a transformer: both are meant.

@@ -199,8 +199,8 @@ function shapesAt(model: ImportedModel, found: ReadonlyMap<string, Shape>, at: P
   return shapes;
 }
 
-/** Nodes with a matrix or a kernel of their own: what makes a network deep. */
-function learnedAfter(name: string, { nodes, constants }: ImportedModel): number {
+/** How many nodes with a matrix or a kernel of their own come after a tensor: they are what makes a network deep. */
+export function layersAfter(name: string, { nodes, constants }: ImportedModel): number {
   const at = nodes.findIndex(({ output }) => output?.includes(name));
   return nodes.slice(at + 1).filter(({ input = [] }) => input.some(one => (constants.get(one)?.dims.length ?? 0) >= 2))
     .length;
@@ -263,7 +263,7 @@ export function denseTensors(model: ImportedModel, options: DenseOptions = {}): 
 }
 
 const layersBetween = (model: ImportedModel, from: string, to: string) =>
-  learnedAfter(from, model) - learnedAfter(to, model);
+  layersAfter(from, model) - layersAfter(to, model);
 
 /** Copies under another name: what inference makes of Dropout. */
 const copying = new Set(['Dropout', 'Identity']);

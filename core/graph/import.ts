@@ -132,10 +132,13 @@ export function neededInputs(model: ImportedModel, names: readonly string[]): st
   return model.inputs.map(({ name }) => name).filter(name => missing.includes(name));
 }
 
+/** The nodes that these tensors are computed by, in order. */
+export const nodesFor = (model: ImportedModel, names: readonly string[]): readonly NodeProto[] =>
+  neededNodes(model.nodes, names, model.constants).needed;
+
 /** The stored weights that these tensors are computed from. */
 export function neededConstants(model: ImportedModel, names: readonly string[]): string[] {
-  const { needed } = neededNodes(model.nodes, names, model.constants);
-  return [...new Set(needed.flatMap(readNames))].filter(name => model.constants.has(name));
+  return [...new Set(nodesFor(model, names).flatMap(readNames))].filter(name => model.constants.has(name));
 }
 
 /** A foreign node as it stands, with what is known of its outputs. */
