@@ -1,4 +1,5 @@
 /** What `selflabel doctor` says to people. */
+import { basename } from 'node:path';
 import type { DenseTensor } from '#core/graph/dense-tensors';
 import type { Examination } from '#pipeline/examine-backbone';
 import { textTable } from './text-table.ts';
@@ -37,7 +38,7 @@ export function doctorText(found: Examination, files: DoctorFiles): string {
       found.settings.fine ? sayFeatures(found.settings.fine) : 'none; the foreground is found with the features alone',
     ],
     ['speed', saySpeed(found, files)],
-    ['picture', `${files.picture} (photo, first three principal components over it, and on their own grid)`],
+    ['picture', `${files.picture} (photo; its first three principal components over it, and on their grid)`],
     ['settings', saySettings(files)],
   ];
   const notes = notesOn(found, files).map(note => `note: ${note}\n`);
@@ -76,9 +77,8 @@ const say = (values: readonly number[]) =>
 function sayFeatures({ name, channels, stride, layout, prefix, suffix, grid }: DenseTensor): string {
   const where = grid ? `${grid.height} × ${grid.width} positions` : `stride ${stride}`;
   const extra = prefix + suffix;
-  const tokens = layout.includes('T')
-    ? `, tokens folded into a map${extra ? ` without the ${extra} that are no patches` : ''}`
-    : '';
+  const others = extra === 1 ? ' without the one that is no patch' : ` without the ${extra} that are no patches`;
+  const tokens = layout.includes('T') ? `, tokens folded into a map${extra ? others : ''}` : '';
   return `"${name}": ${channels} channels, ${where}${tokens}`;
 }
 
@@ -86,7 +86,7 @@ function saySpeed({ milliseconds, grid }: Examination, { photo, cores }: DoctorF
   const rate = (cores * 1000) / Math.max(milliseconds, 0.01);
   const rounded = rate >= 10 ? Math.round(rate) : Number(rate.toPrecision(2));
   return (
-    `${milliseconds.toFixed(0)} ms for ${photo.name} at ${photo.width} × ${photo.height} on one core, ` +
+    `${milliseconds.toFixed(0)} ms for ${basename(photo.name)} at ${photo.width} × ${photo.height} on one core, ` +
     `so about ${rounded} images a second on ${cores}; gives ${grid.width} × ${grid.height} positions`
   );
 }

@@ -46,20 +46,26 @@ const mostExtraTokens = 32;
 
 const floats: ReadonlySet<ElementType> = new Set(['float32', 'float16', 'float64', 'bfloat16']);
 
-/** Positions of the last node that reads each tensor; outputs of the file are not read by a node. */
+/** Whether a node hands on what the image shows, not only how large it is. */
+const handsOn = ({ opType = '' }: NodeProto) => opType !== 'Shape' && opType !== 'Size';
+
+/** Positions of the last node that reads each tensor for its numbers; outputs of the file are not read by a node. */
 function lastUses(nodes: readonly NodeProto[]): ReadonlyMap<string, number> {
-  return new Map(nodes.flatMap(({ input = [] }, i) => input.map(name => [name, i] as const)));
+  return new Map(nodes.flatMap((node, i) => (handsOn(node) ? (node.input ?? []).map(name => [name, i] as const) : [])));
 }
 
-/** Tensors that nothing computed before them bypasses. */
+/** Tensors through which alone everything later sees the image; its size may go around them. */
 function bottlenecks({ nodes, inputs }: ImportedModel): ReadonlySet<string> {
   const uses = lastUses(nodes);
+  const seeing = new Set(inputs.map(({ name }) => name));
   const found = new Set<string>();
   let furthest = Math.max(...inputs.map(({ name }) => uses.get(name) ?? -1));
-  for (const [i, { output = [], input = [] }] of nodes.entries()) {
-    const [name = ''] = output;
-    if (furthest <= i) found.add(name);
-    if (input.length > 0) furthest = Math.max(furthest, ...output.map(out => uses.get(out) ?? -1));
+  for (const [i, node] of nodes.entries()) {
+    const { output = [], input = [] } = node;
+    if (!handsOn(node) || !input.some(name => seeing.has(name))) continue;
+    for (const name of output) seeing.add(name);
+    if (furthest <= i) found.add(output[0] ?? '');
+    furthest = Math.max(furthest, ...output.map(out => uses.get(out) ?? -1));
   }
   return found;
 }

@@ -67,7 +67,7 @@ describe('a network that can be used', () => {
     const text = await done('doctor', file('people.onnx', vit({ height: 64, width: 96 })));
     for (const words of [
       /only 64 × 96 \(height × width\), one image at a time/,
-      /without the 1 that are no patches/,
+      /without the one that is no patch/,
       /chosen: the deepest dense output that the file declares/,
       /settings {2}written to .*people\.json/,
       /note: every image is resized to 64 × 96 inside the graph/,
