@@ -17,7 +17,7 @@ import { metricsTable } from './metrics-table.ts';
 /** The adapters this command works with. */
 export interface EvaluationWorld extends Pick<EvaluationPorts, 'images' | 'clock' | 'log'> {
   /** A folder, for reading only. */
-  openFolder(folder: string): Promise<Pick<ObjectStore, 'get' | 'list'>>;
+  openFolder(folder: string): Promise<Pick<ObjectStore, 'get' | 'keys'>>;
 }
 
 interface EvaluateOptions {

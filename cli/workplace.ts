@@ -100,7 +100,7 @@ function assertOwn(folder: string, job: string): void {
 }
 
 async function assertFilled(store: ObjectStore, { prefix, folder, what }: Mount): Promise<void> {
-  for await (const _ of store.list(prefix)) return;
+  for await (const _ of store.keys(prefix)) return;
   throw new PermanentError(`${folder} holds no files; give the folder of your ${what}`);
 }
 

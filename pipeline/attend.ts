@@ -231,7 +231,7 @@ function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistog
     const map = { data: score, ...grid };
     histogram.add(
       refined
-        ? refineScore(map, grey, width, height, guidedRefinement)
+        ? refineScore(map, { grey, width, height }, guidedRefinement)
         : resizeMap(score, grid.height, grid.width, height, width),
     );
   }

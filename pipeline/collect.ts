@@ -70,11 +70,11 @@ const filesAtOnce = 16;
 async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
   if (plan.request.labelFormat === 'index') return png;
   const { width, height, ids } = await decodeIndexPng(png, (bytes, limit) => ports.images.inflate(bytes, limit));
-  return encodeImageNetSPng({ width, height, data: ids }, bytes => ports.images.deflate(bytes));
+  return encodeImageNetSPng({ width, height, data: ids }, (bytes, runs) => ports.images.deflate(bytes, runs));
 }
 
 async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
-  for await (const { key } of target.list(prefix)) if (!wanted.has(key)) await target.delete(key);
+  for await (const key of target.keys(prefix)) if (!wanted.has(key)) await target.delete(key);
 }
 
 async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameClusters: boolean): Promise<void> {
@@ -107,10 +107,11 @@ async function collectNames(store: ObjectStore, target: ObjectStore, model: stri
 async function collectReport(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
   const prefix = keys.published(plan.job, 'report/');
   const wanted = new Set<string>();
-  for await (const { key } of store.list(prefix)) {
+  const copyOne = async (key: string) => {
     const name = `report/${key.slice(prefix.length)}`;
-    wanted.add(name);
     await copy(store, key, target, name);
-  }
+    return name;
+  };
+  for await (const name of mapInOrder(store.keys(prefix), filesAtOnce, copyOne)) wanted.add(name);
   await removeOthers(target, 'report/', wanted);
 }

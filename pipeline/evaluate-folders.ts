@@ -19,9 +19,9 @@ import type { Clock, ImageCodec, Log, ObjectStore } from './ports.ts';
 
 /** What an evaluation needs of the world. */
 export interface EvaluationPorts {
-  readonly predictions: Pick<ObjectStore, 'get' | 'list'>;
+  readonly predictions: Pick<ObjectStore, 'get' | 'keys'>;
   /** Holds the masks and, beside their folder, `categories.txt`. */
-  readonly truth: Pick<ObjectStore, 'get' | 'list'>;
+  readonly truth: Pick<ObjectStore, 'get' | 'keys'>;
   readonly images: Pick<ImageCodec, 'inflate'>;
   readonly clock: Clock;
   readonly log: Log;

@@ -91,8 +91,7 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const work = async (planned: PlannedImage) => {
     const read = await readImage(ports, run.images, planned);
     if (read.state === 'rejected') return undefined;
-    const { image } = read.decoded;
-    const { scores, foreground } = await runModel(ports, labeller, image);
+    const { scores, foreground, image } = await runModel(ports, labeller, read.decoded.image);
     const { map } = pseudoLabel(decision, scores, foreground, image);
     return {
       map,

@@ -64,7 +64,7 @@ export async function exportLabels(
   const context = {
     classes,
     source: await readModelName(source),
-    deflate: (bytes: Uint8Array) => ports.images.deflate(bytes),
+    deflate: (bytes: Uint8Array, runs: boolean) => ports.images.deflate(bytes, runs),
   };
   let [files, bytes] = [0, 0];
   let images = 0;
@@ -86,7 +86,7 @@ export async function exportLabels(
 export const exportPrefix = (format: ExportFormat): string => `export/${format}/`;
 
 async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return true;
+  for await (const _ of store.keys(prefix)) return true;
   return false;
 }
 

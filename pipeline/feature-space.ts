@@ -37,8 +37,11 @@ export async function fitFeatureSpace(
   const moments = await covariance(ports, images);
   const labelScale = scaleOf(channels, name => (name === 'fine' && channels.deep ? fineWeight : 1));
   const headScale = scaleOf(channels, name => (name === 'deep' && channels.doubled && channels.fine ? 0 : 1));
-  const head = await projection(ports, moments, headScale, headDirections, run.seed);
-  const labels = await projection(ports, moments, labelScale, labelDirections, run.seed);
+  // One's products run elsewhere while the other's basis grows here.
+  const [head, labels] = await Promise.all([
+    projection(ports, moments, headScale, headDirections, run.seed),
+    projection(ports, moments, labelScale, labelDirections, run.seed),
+  ]);
   return { channels, head, labels, projectHead: sampled => projectAll(ports, head, sampled) };
 }
 

@@ -9,7 +9,7 @@ import type { ImageCodec, ObjectStore } from './ports.ts';
 
 /** What reading masks needs; `Ports` has it. */
 export interface TruthSource {
-  readonly store: Pick<ObjectStore, 'get' | 'list'>;
+  readonly store: Pick<ObjectStore, 'get' | 'keys'>;
   readonly images: Pick<ImageCodec, 'inflate'>;
 }
 
@@ -86,8 +86,28 @@ function idAbove(ids: Uint16Array, highest: number, ignore: readonly number[]): 
  */
 export async function readTruth(source: TruthSource, rules: TruthRules, mask: string, size: Size): Promise<Truth> {
   const bytes = await source.store.get(rules.masks + mask);
-  if (!bytes) throw new PermanentError(`there is no mask ${mask}; add it, or leave its image out`);
+  if (!bytes) throw noMask(mask);
   return truthOf(await decodeMask(source, bytes, `mask ${mask}`), rules, `mask ${mask}`, size);
+}
+
+const noMask = (mask: string) => new PermanentError(`there is no mask ${mask}; add it, or leave its image out`);
+
+/**
+ * Before hours are spent: every image has a mask, or is none.
+ * @param readable whether a file without a mask is an image at all
+ * @throws PermanentError naming the first mask that is missing
+ */
+export async function assertMasked<Image extends { readonly name: string }>(
+  { store }: Pick<TruthSource, 'store'>,
+  masks: string,
+  images: readonly Image[],
+  readable: (image: Image) => Promise<boolean>,
+): Promise<void> {
+  const known = new Set(await listMasks({ store }, masks));
+  for (const image of images) {
+    const mask = maskOf(image.name);
+    if (!known.has(mask) && (await readable(image))) throw noMask(mask);
+  }
 }
 
 /** @param name of the file, for messages. @throws PermanentError */
@@ -100,7 +120,7 @@ export const decodeMask = (
 /** Paths of all masks below their prefix, in path order. */
 export async function listMasks({ store }: Pick<TruthSource, 'store'>, masks: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const { key } of store.list(masks)) {
+  for await (const key of store.keys(masks)) {
     const name = key.slice(masks.length);
     if (name.toLowerCase().endsWith('.png') && !name.split('/').some(part => part.startsWith('.'))) names.push(name);
   }

@@ -71,7 +71,10 @@ async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planne
   const { map, foreground, confidence } = await labelImage(ports, labeller, image);
   const labels = countLabels(map);
   const state = labels.length ? 'labelled' : 'empty';
-  const png = await encodeIndexPng(map, { highest: labeller.clusters, deflate: bytes => ports.images.deflate(bytes) });
+  const png = await encodeIndexPng(map, {
+    highest: labeller.clusters,
+    deflate: (bytes, runs) => ports.images.deflate(bytes, runs),
+  });
   return {
     image: { name: read.name, state, sha256: read.sha256, notes, width, height, foreground, confidence, labels },
     png,

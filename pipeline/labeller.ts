@@ -93,24 +93,25 @@ async function thresholdOf(ports: Ports, plan: Plan): Promise<number> {
 }
 
 export async function labelImage(ports: Ports, labeller: Labeller, image: RgbImage): Promise<PseudoLabel> {
-  const { scores, foreground } = await runModel(ports, labeller, image);
-  return pseudoLabel(labeller.decision, scores, foreground, image);
+  const { scores, foreground, image: same } = await runModel(ports, labeller, image);
+  return pseudoLabel(labeller.decision, scores, foreground, same);
 }
 
-/** The model's outputs for one image, whatever its size. */
+/** The model's outputs for one image, whatever its size, and the image: the one given may have lost its pixels to the session. */
 export async function runModel(
   ports: Ports,
   { model, rule }: Labeller,
   image: RgbImage,
-): Promise<{ scores: ScoreMap; foreground: GridMap | undefined }> {
+): Promise<{ scores: ScoreMap; foreground: GridMap | undefined; image: RgbImage }> {
   const size = decodeSize(image, rule);
   const own = size.width === image.width && size.height === image.height;
-  // The session takes the bytes away, and the caller still needs the picture.
-  const given = own
-    ? { ...image, data: new Uint8Array(image.data) }
-    : await ports.images.resize(image, size.width, size.height);
-  const { outputs } = await model.run(pixelFeeds(given, image, rule));
-  return { scores: toScores(outputs.scores!), foreground: outputs.foreground && toGrid(outputs.foreground) };
+  const given = own ? image : await ports.images.resize(image, size.width, size.height);
+  const { outputs, feeds } = await model.run(pixelFeeds(given, image, rule));
+  return {
+    scores: toScores(outputs.scores!),
+    foreground: outputs.foreground && toGrid(outputs.foreground),
+    image: own ? { ...image, data: feeds.pixels!.data as Uint8Array } : image,
+  };
 }
 
 function toScores({ data, dims }: TensorValue): ScoreMap {

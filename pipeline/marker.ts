@@ -55,7 +55,7 @@ export async function hasMarker(store: ObjectStore, plan: Plan, stage: Stage, pi
 export async function markersOf(store: ObjectStore, plan: Plan): Promise<Set<string>> {
   const done = new Set<string>();
   for (const stage of new Set(waves(plan).map(wave => wave.stage))) {
-    for await (const { key } of store.list(keys.markers(plan.job, stage, plan.fingerprints[stage]))) {
+    for await (const key of store.keys(keys.markers(plan.job, stage, plan.fingerprints[stage]))) {
       done.add(`${stage}/${pieceOfMarker(key)}`);
     }
   }

@@ -7,11 +7,12 @@ import { type JobRequest, parseRequest, settleRun } from '#core/job/request';
 import type { Stage } from '#core/job/stage';
 import { settingsKey } from './backbone.ts';
 import { fromJson, readJson, toJson } from './documents.ts';
-import { countClasses } from './ground-truth.ts';
+import { assertMasked, countClasses } from './ground-truth.ts';
+import { readImage } from './inputs.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
 /** Raised when a stage computes something else from the same inputs, so that old outputs are not taken for new ones. */
-const recipeVersion = 1;
+const recipeVersion = 2;
 
 export async function plan(ports: Ports, job: string): Promise<void> {
   const request = parseRequest(await readJson(ports.store, keys.request(job)));
@@ -19,6 +20,8 @@ export async function plan(ports: Ports, job: string): Promise<void> {
   if (!images.length) throw new PermanentError(`no files under ${request.images}; put images there and run again`);
   const { masks } = request;
   const classes = masks ? await countClasses(ports, { ...request, masks }, images) : undefined;
+  const readable = async (image: PlannedImage) => (await readImage(ports, request.images, image)).state === 'read';
+  if (masks) await assertMasked(ports, masks, images, readable);
   const clusters = request.kind === 'run' ? (request.clusters ?? classes ?? defaultClusters(images.length)) : 0;
   const fingerprints = await fingerprint(ports, request, images, clusters, classes);
   const shards = cut(images);

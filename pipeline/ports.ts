@@ -24,6 +24,8 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
   /** Every object under a prefix, in the order of UTF-8 bytes of their keys. */
   list(prefix: string): AsyncIterable<StoredObject>;
+  /** The keys of `list` alone, where finding out versions would cost something. */
+  keys(prefix: string): AsyncIterable<string>;
 }
 
 export interface ReceivedMessage {
@@ -107,8 +109,11 @@ export interface ImageCodec {
   resize(image: RgbImage, width: number, height: number): Promise<RgbImage>;
   /** A JPEG for people to look at. */
   encodeJpeg(image: RgbImage, quality: number): Promise<Uint8Array>;
-  /** zlib's deflate and inflate, off the main thread. `inflate` refuses to grow beyond `limit` bytes. */
-  deflate(bytes: Uint8Array): Promise<Uint8Array>;
+  /**
+   * zlib's deflate and inflate, off the main thread. `inflate` refuses to grow beyond `limit` bytes.
+   * @param runs the bytes come in runs of equal ones: only these are looked for, which is several times as fast
+   */
+  deflate(bytes: Uint8Array, runs?: boolean): Promise<Uint8Array>;
   inflate(bytes: Uint8Array, limit: number): Promise<Uint8Array>;
 }
 

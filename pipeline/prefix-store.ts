@@ -44,5 +44,9 @@ export class PrefixStore implements ObjectStore {
     for await (const found of this.#store.list(this.#prefix + prefix)) yield this.#inside(found);
   }
 
+  async *keys(prefix: string): AsyncGenerator<string> {
+    for await (const key of this.#store.keys(this.#prefix + prefix)) yield key.slice(this.#prefix.length);
+  }
+
   #inside = (object: StoredObject): StoredObject => ({ ...object, key: object.key.slice(this.#prefix.length) });
 }

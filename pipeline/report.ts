@@ -71,7 +71,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
 
 /** Those of an earlier report of this job. */
 async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
-  for await (const { key } of store.list(keys.published(plan.job, 'report/thumbnails/'))) await store.delete(key);
+  for await (const key of store.keys(keys.published(plan.job, 'report/thumbnails/'))) await store.delete(key);
 }
 
 async function gather(ports: Ports, plan: Plan): Promise<Gathered> {

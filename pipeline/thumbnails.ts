@@ -51,7 +51,10 @@ async function writeOne(
   const { image } = await ports.images.decode(photo, shown => thumbnailSize(shown.width, shown.height));
   const { width, height, ids } = await decodeIndexPng(labels, (bytes, limit) => ports.images.inflate(bytes, limit));
   const small = resizeLabelMap({ width, height, data: ids }, image.width, image.height);
-  const overlay = await encodeOverlayPng(small, { deflate: bytes => ports.images.deflate(bytes), alpha: 255 });
+  const overlay = await encodeOverlayPng(small, {
+    deflate: (bytes, runs) => ports.images.deflate(bytes, runs),
+    alpha: 255,
+  });
   const at = (extension: string) => `thumbnails/${number}.${extension}`;
   await ports.store.put(
     keys.published(plan.job, `report/${at('jpg')}`),

@@ -15,7 +15,7 @@ import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { encodeIndexPng } from '#core/formats/png-index';
 import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
-import { done, doneJson, refuses, selflabel } from './command-line.ts';
+import { done, doneJson, refuses, selflabel, smallRun } from './command-line.ts';
 import { dataFolder, dataMissing } from './contracts/test-data.ts';
 import { mountedDisk, mountMissing } from './mounted-disk.ts';
 import { filesBelow, readIds, readReceipt } from './result-folder.ts';
@@ -30,17 +30,7 @@ const world = join(room, 'scenes');
 const [images, masks] = [join(world, 'images'), join(world, 'masks')];
 /** Finished once, then run again with other settings: what does not depend on them is not computed again. */
 const base = join(room, 'base');
-const baseCommand = (...more: string[]) => [
-  'run',
-  images,
-  '--out',
-  base,
-  '--clusters',
-  '3',
-  '--restarts',
-  '2',
-  ...more,
-];
+const baseCommand = (...more: string[]) => smallRun(images, base, ...more);
 
 /** A folder with these files. */
 function folderOf(name: string, files: Readonly<Record<string, Uint8Array | string>>): string {
@@ -72,7 +62,7 @@ describe('odd folders', () => {
     symlinkSync(join(images, '0011.jpg'), join(odd, 'leaves.jpg'));
     symlinkSync('nowhere', join(odd, 'dangling.jpg'));
     const out = join(room, 'odd out #2 %20');
-    await done('run', odd, '--out', out, '--clusters', '3', '--restarts', '2');
+    await done(...smallRun(odd, out));
     await assertWholeResult(out, odd, 3);
     const { rejected, duplicate } = readReceipt(out);
     expect(rejected).toEqual([
@@ -187,7 +177,9 @@ describe('wrong masks', () => {
     writeFileSync(join(some, '0004.png'), 'no PNG');
     await refuses(/mask 0004\.png/, ...withMasks(some));
     rmSync(join(some, '0004.png'));
-    await refuses(/there is no mask 0004\.png; add it/, ...withMasks(some));
+    const early = join(room, 'early');
+    await refuses(/there is no mask 0004\.png; add it/, ...smallRun(images, early, '--masks', some));
+    expect(filesBelow(early).filter(name => name.includes('/attend/'))).toEqual([]);
   });
 
   it('ignores what it is told to ignore', async () => {
@@ -202,7 +194,7 @@ describe('wrong masks', () => {
 describe('wrong places', () => {
   it.skipIf(mountMissing)(`stops on a full disk and goes on when there is room${mountMissing}`, async () => {
     const disk = mountedDisk(join(room, 'small disk'), 'size=300k');
-    const command = ['run', images, '--out', join(disk.folder, 'out'), '--clusters', '3', '--restarts', '2'];
+    const command = smallRun(images, join(disk.folder, 'out'));
     await refuses(
       /the disk that holds .* is full; free some space and start again, finished work is kept$/,
       ...command,

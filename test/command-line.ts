@@ -33,6 +33,12 @@ export function start(words: readonly string[], cwd?: string): Running {
 
 export const selflabel = (...words: string[]): Promise<Outcome> => start(words).outcome;
 
+/** The words of a run that is soon over. */
+export const smallRun = (images: string, out: string, ...more: string[]): string[] => [
+  ...['run', images, '--out', out, '--clusters', '3', '--restarts', '2'],
+  ...more,
+];
+
 /** A command that must succeed. @returns what it printed on stdout */
 export async function done(...words: string[]): Promise<string> {
   const { code, out, err } = await selflabel(...words);

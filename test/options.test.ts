@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
-import { done, doneJson } from './command-line.ts';
+import { done, doneJson, smallRun } from './command-line.ts';
 import { filesBelow, readIds } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
 import { assertWholeResult } from './whole-result.ts';
@@ -17,17 +17,7 @@ const world = join(room, 'scenes');
 const [images, masks, few] = [join(world, 'images'), join(world, 'masks'), join(room, 'few')];
 /** What does not depend on an option is not computed again. */
 const base = join(room, 'base');
-const baseCommand = (...more: string[]) => [
-  'run',
-  images,
-  '--out',
-  base,
-  '--clusters',
-  '3',
-  '--restarts',
-  '2',
-  ...more,
-];
+const baseCommand = (...more: string[]) => smallRun(images, base, ...more);
 
 beforeAll(async () => {
   await writeSceneFolder(new SharpCodec(), world, 12, 8);

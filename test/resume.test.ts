@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { Random } from '#core/random';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
-import { done, selflabel, start } from './command-line.ts';
+import { done, selflabel, smallRun, start } from './command-line.ts';
 import { readJsonFile, resultBytes } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
 
@@ -14,18 +14,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 const room = scratchRoom();
 const world = join(room, 'scenes');
-const command = (out: string) => [
-  'run',
-  join(world, 'images'),
-  '--masks',
-  join(world, 'masks'),
-  '--out',
-  out,
-  '--clusters',
-  '3',
-  '--restarts',
-  '2',
-];
+const command = (out: string) => smallRun(join(world, 'images'), out, '--masks', join(world, 'masks'));
 /** The lock belongs to a process, the rest to the folder. */
 const undisturbed = join(room, 'undisturbed');
 let expected: Record<string, string>;

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PermanentError } from '#core/errors';
 import type { ObjectStore, StoredObject } from '#pipeline/ports';
-import { assertKey, mergeByKey } from './key-path.ts';
+import { assertKey, merged } from './key-path.ts';
 import type { Mount } from './mounted-folder.ts';
 import { MountedFolder } from './mounted-folder.ts';
 import { OwnFolder } from './own-folder.ts';
@@ -68,10 +68,21 @@ export class FolderStore implements ObjectStore {
   }
 
   list(prefix: string): AsyncIterable<StoredObject> {
-    const touched = this.#mounts.filter(mount => mount.prefix.startsWith(prefix) || prefix.startsWith(mount.prefix));
-    const hidden = (key: string) => this.#mounts.some(mount => mount.prefix === `${key}/`);
-    return mergeByKey([this.#own.list(prefix, hidden), ...touched.map(mount => mount.list(prefix))]);
+    const mounted = this.#touchedBy(prefix).map(mount => mount.list(prefix));
+    return merged([this.#own.list(prefix, this.#hidden), ...mounted], ({ key }) => key);
   }
+
+  keys(prefix: string): AsyncIterable<string> {
+    const mounted = this.#touchedBy(prefix).map(mount => mount.keys(prefix));
+    return merged([this.#own.keys(prefix, this.#hidden), ...mounted], key => key);
+  }
+
+  #touchedBy(prefix: string): readonly MountedFolder[] {
+    return this.#mounts.filter(mount => mount.prefix.startsWith(prefix) || prefix.startsWith(mount.prefix));
+  }
+
+  /** What a mount covers in the store's own folder. */
+  #hidden = (key: string): boolean => this.#mounts.some(mount => mount.prefix === `${key}/`);
 
   #mountOf(key: string): MountedFolder | undefined {
     return this.#mounts.find(mount => key.startsWith(mount.prefix));

@@ -36,15 +36,13 @@ export function undecodedPath(path: string): Buffer | undefined {
 export const compareKeys = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** Several listings in key order as one. */
-export async function* mergeByKey<T extends { readonly key: string }>(
-  listings: readonly AsyncIterator<T>[],
-): AsyncGenerator<T> {
+export async function* merged<T>(listings: readonly AsyncIterator<T>[], keyOf: (item: T) => string): AsyncGenerator<T> {
   const heads = await Promise.all(listings.map(listing => listing.next()));
   for (;;) {
     let least = -1;
     for (const [i, head] of heads.entries()) {
       if (head.done) continue;
-      if (least < 0 || compareKeys(head.value.key, heads[least]!.value.key) < 0) least = i;
+      if (least < 0 || compareKeys(keyOf(head.value), keyOf(heads[least]!.value)) < 0) least = i;
     }
     if (least < 0) return;
     yield heads[least]!.value;

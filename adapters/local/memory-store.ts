@@ -113,6 +113,10 @@ export class MemoryStore implements ObjectStore {
     }
   }
 
+  async *keys(prefix: string): AsyncGenerator<string> {
+    for await (const { key } of this.list(prefix)) yield key;
+  }
+
   /** One call: never answered in the same tick, and disturbed as the faults say. */
   async #call<T>(operation: StoreCall['operation'], key: string, act: () => T): Promise<T> {
     await Promise.resolve();

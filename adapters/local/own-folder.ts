@@ -9,7 +9,7 @@ import { dirname, resolve } from 'node:path';
 import { PermanentError } from '#core/errors';
 import type { ObjectStore, StoredObject } from '#pipeline/ports';
 import { errorCode, folderError, systemError, unlinkIfThere } from './file-errors.ts';
-import { walkFolder } from './folder-walk.ts';
+import { type FoundFile, walkFolder } from './folder-walk.ts';
 import { assertKey } from './key-path.ts';
 import { makeFolder } from './make-folder.ts';
 import { nodeDigest } from './node-digest.ts';
@@ -94,13 +94,21 @@ export class OwnFolder implements ObjectStore {
 
   /** @param skips keys (of files or whole folders) to leave out */
   async *list(prefix: string, skips: (key: string) => boolean = () => false): AsyncGenerator<StoredObject> {
+    for await (const { key, stats } of this.#walk(prefix, skips)) {
+      const found = stats.size > hashedBytes ? { key, size: stats.size, etag: versionOf(stats) } : await this.head(key);
+      if (found) yield found;
+    }
+  }
+
+  /** As `list`, without reading the objects. */
+  async *keys(prefix: string, skips: (key: string) => boolean = () => false): AsyncGenerator<string> {
+    for await (const { key, stats } of this.#walk(prefix, skips)) if (stats.isFile()) yield key;
+  }
+
+  async *#walk(prefix: string, skips: (key: string) => boolean): AsyncGenerator<FoundFile> {
     const rules = { links: 'follow', skips: (key: string) => key === hiddenFolder || skips(key) } as const;
     try {
-      for await (const { key, stats } of walkFolder(this.#root, '', prefix, rules)) {
-        const found =
-          stats.size > hashedBytes ? { key, size: stats.size, etag: versionOf(stats) } : await this.head(key);
-        if (found) yield found;
-      }
+      yield* walkFolder(this.#root, '', prefix, rules);
     } catch (failure) {
       throw folderError(failure, this.#typed, prefix);
     }

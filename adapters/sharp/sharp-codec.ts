@@ -1,7 +1,7 @@
 /** Pictures in and out, by sharp (libvips). */
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { deflate, inflate } from 'node:zlib';
+import { constants, deflate, inflate, type ZlibOptions } from 'node:zlib';
 import type { Metadata, Sharp } from 'sharp';
 import { RejectedInput } from '#core/errors';
 import type { PhotoKind } from '#core/image/file-kind';
@@ -13,7 +13,7 @@ import { sharp } from './photo-loaders.ts';
 import { assertDecodable, assertPhoto, pixelLimit, refusalOf } from './refusal.ts';
 import { Turnstile } from './turnstile.ts';
 
-const deflateAsync = promisify(deflate);
+const deflateAsync = promisify<Uint8Array, ZlibOptions, Buffer>(deflate);
 const inflateAsync = promisify<Uint8Array, { maxOutputLength: number }, Uint8Array>(inflate);
 
 /** Only against files made to keep a decoder busy for ever: far longer than any photo takes. */
@@ -57,8 +57,8 @@ export class SharpCodec implements ImageCodec {
     return plain(await this.#turnstile.run(() => fromRaw(image).jpeg({ quality }).toBuffer()));
   }
 
-  async deflate(bytes: Uint8Array): Promise<Uint8Array> {
-    return plain(await deflateAsync(bytes));
+  async deflate(bytes: Uint8Array, runs = false): Promise<Uint8Array> {
+    return plain(await deflateAsync(bytes, runs ? { strategy: constants.Z_RLE } : {}));
   }
 
   /**

@@ -39,31 +39,11 @@ export class GuidedScratch {
 }
 
 /**
+ * The smoothed coefficients: means, over the windows that hold a pixel, of each window's best line. The filtered map is
+ * slope · guide + offset, with the guide scaled to 0 … 1.
  * @param map any range, [height, width], row-major
  * @param guide grey, 0 … 255, [height, width]
- * @returns the filtered map
  */
-export function guidedFilter(
-  map: Float32Array,
-  guide: Uint8Array,
-  options: GuidedFilterOptions,
-  scratch = new GuidedScratch(),
-): Float32Array {
-  const { slope, offset } = guidedCoefficients(map, guide, options, scratch);
-  return applyCoefficients({ slope, offset }, guide, offset);
-}
-
-/** slope · guide + offset: the last step alone, for coefficients resized to a larger image (He & Sun, Fast Guided Filter, 2015). */
-export function applyCoefficients(
-  { slope, offset }: GuidedCoefficients,
-  guide: Uint8Array,
-  into: Float32Array = new Float32Array(guide.length),
-): Float32Array {
-  for (let i = 0; i < guide.length; i++) into[i] = slope[i]! * (guide[i]! / 255) + offset[i]!;
-  return into;
-}
-
-/** The smoothed coefficients: means, over the windows that hold a pixel, of each window's best line. Parameters as above. */
 export function guidedCoefficients(
   map: Float32Array,
   guide: Uint8Array,

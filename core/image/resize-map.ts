@@ -1,24 +1,6 @@
 /** Resizing maps of numbers (foreground scores, similarities): plain bilinear. */
 
-/** For each output position: the two input positions it lies between, and how far it is towards the second. */
-interface Between {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
-  readonly share: Float32Array;
-}
-
-/** Source position (i + ½) · from / to − ½, not below 0, as `interpolate(mode='bilinear', align_corners=False)` in PyTorch. */
-function between(from: number, to: number): Between {
-  const result = { low: new Int32Array(to), high: new Int32Array(to), share: new Float32Array(to) };
-  for (let i = 0; i < to; i++) {
-    const source = Math.max(((i + 0.5) * from) / to - 0.5, 0);
-    const low = Math.min(Math.floor(source), from - 1);
-    result.low[i] = low;
-    result.high[i] = Math.min(low + 1, from - 1);
-    result.share[i] = source - low;
-  }
-  return result;
-}
+import { type BilinearAxis, bilinearAxis } from './bilinear-axis.ts';
 
 /**
  * Bilinear without antialiasing, half-pixel centres, edges repeated (`align_corners=False`).
@@ -36,12 +18,12 @@ export function resizeMap(
 ): Float32Array {
   assertShape(map, height, width, 'map');
   assertShape(into, toHeight, toWidth, 'result');
-  const rows = between(height, toHeight);
-  const columns = between(width, toWidth);
+  const rows = bilinearAxis(height, toHeight);
+  const columns = bilinearAxis(width, toWidth);
   const blended = new Float32Array(width);
   for (let y = 0; y < toHeight; y++) {
     blendRows(map, rows.low[y]! * width, rows.high[y]! * width, rows.share[y]!, blended);
-    spreadRow(blended, columns, into, y * toWidth);
+    spreadRow(blended, 0, columns, into, y * toWidth);
   }
   return into;
 }
@@ -59,9 +41,16 @@ function blendRows(map: Float32Array, low: number, high: number, share: number, 
   }
 }
 
-function spreadRow(row: Float32Array, { low, high, share }: Between, into: Float32Array, start: number): void {
+/** One row of a map, which begins at `from`, resized into a row that begins at `start`. */
+export function spreadRow(
+  map: Float32Array,
+  from: number,
+  { low, high, share }: BilinearAxis,
+  into: Float32Array,
+  start: number,
+): void {
   for (let x = 0; x < low.length; x++) {
-    const value = row[low[x]!]!;
-    into[start + x] = value + (row[high[x]!]! - value) * share[x]!;
+    const value = map[from + low[x]!]!;
+    into[start + x] = value + (map[from + high[x]!]! - value) * share[x]!;
   }
 }

@@ -6,11 +6,13 @@ export interface RgbImage {
   readonly data: Uint8Array;
 }
 
-/** Grey value per pixel (ITU-R BT.601 weights), 0 … 255. Shape [height, width]. */
-export function greyOf({ width, height, data }: RgbImage): Uint8Array {
-  const grey = new Uint8Array(width * height);
-  for (let i = 0, j = 0; i < grey.length; i++, j += 3) {
-    grey[i] = (data[j]! * 299 + data[j + 1]! * 587 + data[j + 2]! * 114 + 500) / 1000;
+/** Grey value per pixel (ITU-R BT.601 weights in 16 bits), 0 … 255. Shape [height, width]. @param into its place; a new array by default */
+export function greyOf(
+  { width, height, data }: RgbImage,
+  into: Uint8Array = new Uint8Array(width * height),
+): Uint8Array {
+  for (let i = 0, j = 0; i < into.length; i++, j += 3) {
+    into[i] = (data[j]! * 19595 + data[j + 1]! * 38470 + data[j + 2]! * 7471 + 32768) >> 16;
   }
-  return grey;
+  return into;
 }

@@ -47,28 +47,56 @@ export function pseudoLabel(
   return describe({ width, height, data: best }, scores, 1);
 }
 
+/**
+ * Arrays that serve one image after another: new ones for each would keep the garbage collector busy. Calls never overlap,
+ * since nothing here waits.
+ */
+class PixelScratch {
+  #score = new Float32Array(0);
+  #bytes = new Uint8Array(0);
+
+  /** Arrays with one entry per pixel, of any content. */
+  of({ width, height }: RgbImage): { score: Float32Array; inside: Uint8Array; grey: Uint8Array } {
+    const pixels = width * height;
+    // What a very large picture needs is not kept.
+    const kept = pixels <= 4_000_000;
+    const score = this.#score.length >= pixels ? this.#score : new Float32Array(pixels);
+    const bytes = this.#bytes.length >= 2 * pixels ? this.#bytes : new Uint8Array(2 * pixels);
+    if (kept) [this.#score, this.#bytes] = [score, bytes];
+    return {
+      score: score.subarray(0, pixels),
+      inside: bytes.subarray(0, pixels),
+      grey: bytes.subarray(pixels, 2 * pixels),
+    };
+  }
+}
+
+const scratch = new PixelScratch();
+
 /** 1 where the refined score reaches the threshold: background is strictly below it (method 2.5). */
 function foregroundMask(decision: Decision & { kind: 'threshold' }, foreground: GridMap, image: RgbImage): Uint8Array {
-  const score = foregroundScore(decision, foreground, image);
-  const inside = new Uint8Array(score.length);
+  const { inside, score } = scratch.of(image);
+  foregroundScore(decision, foreground, image, score);
   for (let i = 0; i < score.length; i++) inside[i] = score[i]! >= decision.threshold ? 1 : 0;
   return inside;
 }
 
-/** The score that is held against the threshold, at the image's size: [height, width]. */
+/** The score that is held against the threshold, at the image's size: [height, width]. @param into its place; a new array by default */
 export function foregroundScore(
   decision: Decision & { kind: 'threshold' },
   foreground: GridMap,
   image: RgbImage,
+  into: Float32Array = new Float32Array(image.width * image.height),
 ): Float32Array {
   const { width, height } = image;
-  if (decision.refine) return refineScore(foreground, greyOf(image), width, height, decision.refine);
-  return resizeMap(foreground.data, foreground.height, foreground.width, height, width);
+  if (!decision.refine) return resizeMap(foreground.data, foreground.height, foreground.width, height, width, into);
+  const grey = greyOf(image, scratch.of(image).grey);
+  return refineScore(foreground, { grey, width, height }, decision.refine, into);
 }
 
 function describe(map: LabelMap, scores: ScoreMap, offset: 0 | 1): PseudoLabel {
   let labelled = 0;
-  for (const label of map.data) if (label) labelled++;
+  for (let i = 0; i < map.data.length; i++) if (map.data[i]) labelled++;
   const foreground = labelled / map.data.length;
   return { map, foreground, confidence: labelled ? meanMargin(map, scores, offset) : 0 };
 }

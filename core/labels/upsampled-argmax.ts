@@ -1,4 +1,5 @@
 /** The best class of every pixel of a coarse score map, as if all scores had been upsampled first, at a fraction of the cost. */
+import { type BilinearAxis, bilinearAxis } from '../image/bilinear-axis.ts';
 
 /** Scores of K classes on a grid. */
 export interface ScoreMap {
@@ -7,27 +8,6 @@ export interface ScoreMap {
   readonly classes: number;
   readonly height: number;
   readonly width: number;
-}
-
-/** Source positions of a bilinear upsampling with half-pixel centres (align_corners = false). */
-interface Axis {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
-  /** Weight of `high`. */
-  readonly fraction: Float32Array;
-}
-
-export function bilinearAxis(size: number, target: number): Axis {
-  const low = new Int32Array(target);
-  const high = new Int32Array(target);
-  const fraction = new Float32Array(target);
-  for (let i = 0; i < target; i++) {
-    const source = Math.max(0, Math.min(size - 1, ((i + 0.5) * size) / target - 0.5));
-    low[i] = Math.floor(source);
-    high[i] = Math.min(size - 1, low[i]! + 1);
-    fraction[i] = source - low[i]!;
-  }
-  return { low, high, fraction };
 }
 
 /**
@@ -40,20 +20,17 @@ export function bilinearAxis(size: number, target: number): Axis {
  */
 export function upsampledArgmax(scores: ScoreMap, width: number, height: number, wanted?: Uint8Array): Uint16Array {
   const best = new Uint16Array(width * height);
-  const byPosition = positionsFirst(scores);
+  const data = positionsFirst(scores);
   const xs = bilinearAxis(scores.width, width);
   const ys = bilinearAxis(scores.height, height);
-  const candidates = new Uint16Array(scores.classes);
-  const largest = new Float32Array(scores.classes);
+  const contest = new Contest(data, scores.classes);
   for (let y0 = 0; y0 < height; ) {
     const y1 = endOfCell(ys, y0);
     for (let x0 = 0; x0 < width; ) {
       const x1 = endOfCell(xs, x0);
       if (!wanted || anyWanted(wanted, width, x0, x1, y0, y1)) {
-        const corners = cornersOf(scores, xs, ys, x0, y0);
-        const count = findCandidates(byPosition, scores.classes, corners, candidates, largest);
-        if (count === 1) fill(best, width, x0, x1, y0, y1, candidates[0]!);
-        else compare(best, width, byPosition, corners, candidates, count, xs, ys, x0, x1, y0, y1);
+        contest.enter(cornersOf(scores, xs, ys, x0, y0));
+        for (let y = y0; y < y1; y++) contest.decideRow(ys.share[y]!, xs.share, x0, x1, best, y * width);
       }
       x0 = x1;
     }
@@ -91,7 +68,7 @@ function positionsFirst({ data, classes, width, height }: ScoreMap): Float32Arra
   return out;
 }
 
-function endOfCell(axis: Axis, start: number): number {
+function endOfCell(axis: BilinearAxis, start: number): number {
   let end = start + 1;
   while (end < axis.low.length && axis.low[end] === axis.low[start] && axis.high[end] === axis.high[start]) end++;
   return end;
@@ -104,8 +81,10 @@ function anyWanted(wanted: Uint8Array, width: number, x0: number, x1: number, y0
   return false;
 }
 
-/** Offsets of the four corners' scores: top left, top right, bottom left, bottom right. */
-function cornersOf(scores: ScoreMap, xs: Axis, ys: Axis, x: number, y: number): [number, number, number, number] {
+type Corners = readonly [topLeft: number, topRight: number, bottomLeft: number, bottomRight: number];
+
+/** Where the scores of a cell's four corners begin. */
+function cornersOf(scores: ScoreMap, xs: BilinearAxis, ys: BilinearAxis, x: number, y: number): Corners {
   const at = (row: number, column: number) => (row * scores.width + column) * scores.classes;
   const [top, bottom, left, right] = [ys.low[y]!, ys.high[y]!, xs.low[x]!, xs.high[x]!];
   return [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
@@ -114,60 +93,89 @@ function cornersOf(scores: ScoreMap, xs: Axis, ys: Axis, x: number, y: number): 
 /** Rounding of the interpolation may lift a score above its corners by this much; ties must not be lost to it. */
 const slack = 1e-5;
 
-function findCandidates(
-  data: Float32Array,
-  classes: number,
-  [a, b, c, d]: [number, number, number, number],
-  candidates: Uint16Array,
-  largest: Float32Array,
-): number {
-  let bar = Number.NEGATIVE_INFINITY;
-  for (let k = 0; k < classes; k++) {
-    const [p, q, r, s] = [data[a + k]!, data[b + k]!, data[c + k]!, data[d + k]!];
-    largest[k] = Math.max(p, q, r, s);
-    bar = Math.max(bar, Math.min(p, q, r, s));
+/** Decides pixels cell by cell. */
+class Contest {
+  readonly #data: Float32Array;
+  readonly #classes: number;
+  readonly #largest: Float32Array;
+  /** The first `#count` are the classes that may win in this cell, ascending. */
+  readonly #candidates: Uint16Array;
+  #count = 0;
+  #corners: Corners = [0, 0, 0, 0];
+  /** Score of each candidate at the left end of a row and its change to the right end. */
+  readonly #left: Float64Array;
+  readonly #change: Float64Array;
+
+  /** @param data [positions, classes] */
+  constructor(data: Float32Array, classes: number) {
+    this.#data = data;
+    this.#classes = classes;
+    this.#largest = new Float32Array(classes);
+    this.#candidates = new Uint16Array(classes);
+    this.#left = new Float64Array(classes);
+    this.#change = new Float64Array(classes);
   }
-  bar -= slack * Math.max(1, Math.abs(bar));
-  let count = 0;
-  for (let k = 0; k < classes; k++) if (largest[k]! >= bar) candidates[count++] = k;
-  return count;
-}
 
-function fill(best: Uint16Array, width: number, x0: number, x1: number, y0: number, y1: number, value: number): void {
-  for (let y = y0; y < y1; y++) best.fill(value, y * width + x0, y * width + x1);
-}
+  /** Finds the candidates of a cell. */
+  enter(corners: Corners): void {
+    const data = this.#data;
+    const classes = this.#classes;
+    const largest = this.#largest;
+    const candidates = this.#candidates;
+    const [a, b, c, d] = corners;
+    let bar = Number.NEGATIVE_INFINITY;
+    for (let k = 0; k < classes; k++) {
+      const [p, q, r, s] = [data[a + k]!, data[b + k]!, data[c + k]!, data[d + k]!];
+      largest[k] = Math.max(p, q, r, s);
+      bar = Math.max(bar, Math.min(p, q, r, s));
+    }
+    bar -= slack * Math.max(1, Math.abs(bar));
+    let count = 0;
+    for (let k = 0; k < classes; k++) if (largest[k]! >= bar) candidates[count++] = k;
+    this.#count = count;
+    this.#corners = corners;
+  }
 
-function compare(
-  best: Uint16Array,
-  width: number,
-  data: Float32Array,
-  [a, b, c, d]: [number, number, number, number],
-  candidates: Uint16Array,
-  count: number,
-  xs: Axis,
-  ys: Axis,
-  x0: number,
-  x1: number,
-  y0: number,
-  y1: number,
-): void {
-  for (let y = y0; y < y1; y++) {
-    const v = ys.fraction[y]!;
+  /**
+   * @param down how far the row lies below the cell's top, 0 … 1
+   * @param across how far each column of the picture lies from its cell's left side
+   * @param best the winners go to `start` + x0 … x1
+   */
+  decideRow(down: number, across: Float32Array, x0: number, x1: number, best: Uint16Array, start: number): void {
+    const count = this.#count;
+    const candidates = this.#candidates;
+    if (count === 1) {
+      best.fill(candidates[0]!, start + x0, start + x1);
+      return;
+    }
+    const left = this.#left;
+    const change = this.#change;
+    this.#enterRow(down);
     for (let x = x0; x < x1; x++) {
-      const u = xs.fraction[x]!;
+      const u = across[x]!;
       let winner = 0;
-      let score = Number.NEGATIVE_INFINITY;
-      for (let i = 0; i < count; i++) {
-        const k = candidates[i]!;
-        const top = data[a + k]! + u * (data[b + k]! - data[a + k]!);
-        const bottom = data[c + k]! + u * (data[d + k]! - data[c + k]!);
-        const value = top + v * (bottom - top);
+      let score = left[0]! + u * change[0]!;
+      for (let i = 1; i < count; i++) {
+        const value = left[i]! + u * change[i]!;
         if (value > score) {
           score = value;
-          winner = k;
+          winner = i;
         }
       }
-      best[y * width + x] = winner;
+      best[start + x] = candidates[winner]!;
+    }
+  }
+
+  /** Interpolates down the cell's sides, once per row: across is then one step per pixel and candidate. */
+  #enterRow(down: number): void {
+    const data = this.#data;
+    const [a, b, c, d] = this.#corners;
+    for (let i = 0; i < this.#count; i++) {
+      const k = this.#candidates[i]!;
+      const left = data[a + k]! + down * (data[c + k]! - data[a + k]!);
+      const right = data[b + k]! + down * (data[d + k]! - data[b + k]!);
+      this.#left[i] = left;
+      this.#change[i] = right - left;
     }
   }
 }

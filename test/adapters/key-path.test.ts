@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareKeys, mergeByKey, nameOf, undecodedPath } from '#adapters/local/key-path';
+import { compareKeys, merged, nameOf, undecodedPath } from '#adapters/local/key-path';
 
 async function* stream(keys: readonly string[]) {
-  for (const key of keys) yield { key };
+  yield* keys;
 }
 
 describe('names and keys', () => {
@@ -27,14 +27,14 @@ describe('names and keys', () => {
   });
 });
 
-describe('mergeByKey', () => {
+describe('merged', () => {
   it('gives all entries of sorted listings in order', async () => {
     const listing = fc.uniqueArray(fc.string({ unit: 'grapheme' })).map(keys => keys.sort(compareKeys));
     await fc.assert(
       fc.asyncProperty(fc.array(listing, { maxLength: 4 }), async listings => {
-        const merged: string[] = [];
-        for await (const { key } of mergeByKey(listings.map(stream))) merged.push(key);
-        expect(merged).toEqual(listings.flat().sort(compareKeys));
+        const keys: string[] = [];
+        for await (const key of merged(listings.map(stream), one => one)) keys.push(key);
+        expect(keys).toEqual(listings.flat().sort(compareKeys));
       }),
     );
   });

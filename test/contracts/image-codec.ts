@@ -209,11 +209,16 @@ export function imageCodecContract(name: string, codec: ImageCodec): void {
 
     it('bytes so that they come back', async () => {
       await fc.assert(
-        fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async bytes => {
-          const packed = await codec.deflate(bytes);
+        fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), fc.boolean(), async (bytes, runs) => {
+          const packed = await codec.deflate(bytes, runs);
           expect(await codec.inflate(packed, Math.max(bytes.length, 1))).toEqual(bytes);
         }),
       );
+    });
+
+    it('small where they come in runs, and are said to', async () => {
+      const rows = Uint8Array.from({ length: 60_000 }, (_, i) => Math.floor(i / 100) % 7);
+      expect((await codec.deflate(rows, true)).length).toBeLessThan(1500);
     });
 
     it('and unpacks no further than the limit', async () => {

@@ -12,8 +12,13 @@ export async function listed(store: ObjectStore, prefix: string): Promise<Stored
   return objects;
 }
 
-export const keysUnder = async (store: ObjectStore, prefix: string): Promise<string[]> =>
-  (await listed(store, prefix)).map(({ key }) => key);
+/** By both ways of asking, which must agree. */
+export async function keysUnder(store: ObjectStore, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of store.keys(prefix)) keys.push(key);
+  expect((await listed(store, prefix)).map(({ key }) => key)).toEqual(keys);
+  return keys;
+}
 
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 

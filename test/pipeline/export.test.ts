@@ -75,7 +75,7 @@ describe('export', () => {
     for (const [image, map] of Object.entries(pictures)) {
       await store.put(
         `labels/${mapPaths.get(image)!}`,
-        await encodeImageNetSPng(map, bytes => ports.images.deflate(bytes)),
+        await encodeImageNetSPng(map, (bytes, runs) => ports.images.deflate(bytes, runs)),
       );
     }
     await exportLabels(ports, store, 'coco', new PrefixStore(store, 'out/'));

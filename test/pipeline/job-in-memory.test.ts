@@ -52,7 +52,7 @@ async function fillBucket(store: ObjectStore): Promise<void> {
     const name = `${i % 2 ? 'a' : 'z'}/${i}`;
     await put(`images/${name}.jpg`, await images.encodeJpeg(image, 90));
     if (i === 3) await put('images/z/copy.jpg', await images.encodeJpeg(image, 90));
-    const mask = await encodeIndexPng(classes, { highest: 12, deflate: bytes => images.deflate(bytes) });
+    const mask = await encodeIndexPng(classes, { highest: 12, deflate: (bytes, runs) => images.deflate(bytes, runs) });
     for (const path of i === 3 ? [name, 'z/copy'] : [name]) await put(`masks/${path}.png`, mask);
   }
   for (let i = 0; i < 254; i++) await put(`images/notes/${i}.txt`, new TextEncoder().encode(`note ${i}`));

@@ -36,7 +36,7 @@ export const mapPaths = labelPaths(Object.keys(pictures));
 export async function fillRunFolder(store: ObjectStore): Promise<void> {
   const { images } = folderPorts();
   for (const [image, map] of Object.entries(pictures)) {
-    const png = await encodeIndexPng(map, { deflate: bytes => images.deflate(bytes), highest: clusters });
+    const png = await encodeIndexPng(map, { deflate: (bytes, runs) => images.deflate(bytes, runs), highest: clusters });
     await store.put(`labels/${mapPaths.get(image)!}`, png);
   }
   const receipt = {
