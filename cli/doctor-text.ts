@@ -16,7 +16,8 @@ export interface DoctorFiles {
   /** A file of an earlier check that was not written over, although it is not beside the model. */
   readonly spared: string | undefined;
   readonly picture: string;
-  readonly photo: { readonly name: string; readonly width: number; readonly height: number };
+  /** As the user called it. */
+  readonly photo: string;
   readonly cores: number;
 }
 
@@ -82,11 +83,14 @@ function sayFeatures({ name, channels, stride, layout, prefix, suffix, grid }: D
   return `"${name}": ${channels} channels, ${where}${tokens}`;
 }
 
-function saySpeed({ milliseconds, grid }: Examination, { photo, cores }: DoctorFiles): string {
+function saySpeed(
+  { milliseconds, grid, photo: { width, height } }: Examination,
+  { photo, cores }: DoctorFiles,
+): string {
   const rate = (cores * 1000) / Math.max(milliseconds, 0.01);
   const rounded = rate >= 10 ? Math.round(rate) : Number(rate.toPrecision(2));
   return (
-    `${milliseconds.toFixed(0)} ms for ${basename(photo.name)} at ${photo.width} × ${photo.height} on one core, ` +
+    `${milliseconds.toFixed(0)} ms for ${basename(photo)} at ${width} × ${height} on one core, ` +
     `so about ${rounded} images a second on ${cores}; gives ${grid.width} × ${grid.height} positions`
   );
 }

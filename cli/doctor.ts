@@ -7,7 +7,7 @@ import { systemClock } from '#adapters/local/system-clock';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError, RejectedInput } from '#core/errors';
-import { modelSize, productSizeRule } from '#core/image/model-input';
+import { type ModelSizeRule, modelSize } from '#core/image/model-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import { scene } from '#core/scenes/scene';
 import { type Examination, examineBackbone } from '#pipeline/examine-backbone';
@@ -52,20 +52,20 @@ async function doctor(
 ): Promise<{ found: Examination; files: DoctorFiles }> {
   const network = readNetwork(file);
   const images = new SharpCodec();
-  const photo = await readPhoto(images, image);
   const models = new OnnxRuntime();
   try {
     const { bytes, settings } = network;
     const named = { name: file, file: basename(file), bytes, json: settings?.json };
-    const found = await examineBackbone({ models, images, clock: systemClock }, named, photo);
-    const { width, height } = photo;
-    const name = image ?? 'a generated scene';
+    const found = await examineBackbone({ models, images, clock: systemClock }, named, rule =>
+      readPhoto(images, image, rule),
+    );
+    const photo = image ?? 'a generated scene';
     const cores = availableParallelism();
     const files = {
       file,
       bytes: bytes.length,
       cores,
-      photo: { name, width, height },
+      photo,
       ...write(file, out, network, found),
     };
     return { found, files };
@@ -75,10 +75,10 @@ async function doctor(
 }
 
 /** At the size at which `run` looks at it. @throws PermanentError if it cannot be read */
-async function readPhoto(images: ImageCodec, file: string | undefined): Promise<RgbImage> {
-  if (file === undefined) return scene(1, { width: 352, height: 256 }).image;
+async function readPhoto(images: ImageCodec, file: string | undefined, rule: ModelSizeRule): Promise<RgbImage> {
+  if (file === undefined) return scene(1, modelSize({ width: 4, height: 3 }, rule)).image;
   try {
-    const { image } = await images.decode(readFileSync(file), shown => modelSize(shown, productSizeRule));
+    const { image } = await images.decode(readFileSync(file), shown => modelSize(shown, rule));
     return image;
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
@@ -133,7 +133,7 @@ function summary(found: Examination, { file, bytes, settings, written, picture, 
     fine: used.fine ?? null,
     candidates: found.candidates,
     denseTensors: found.dense,
-    photo: { ...photo, positions: grid },
+    photo: { name: photo, ...found.photo, positions: grid },
     millisecondsPerImage: milliseconds,
     picture,
     settings: settings ?? null,

@@ -8,7 +8,9 @@ import { type DenseTensor, denseTensors } from '#core/graph/dense-tensors';
 import { type ImageInput, imageInput } from '#core/graph/image-input';
 import { importModel } from '#core/graph/import';
 import { readModel } from '#core/graph/onnx';
+import type { ModelSizeRule } from '#core/image/model-input';
 import type { RgbImage } from '#core/image/rgb-image';
+import { recipeRule } from './backbone.ts';
 import { naming } from './documents.ts';
 import type { Ports } from './ports.ts';
 import { tryBackbone } from './try-backbone.ts';
@@ -31,7 +33,9 @@ export interface Examination {
   readonly candidates: readonly DenseTensor[];
   /** How many dense tensors there are in all. */
   readonly dense: number;
-  /** Positions of the features of the photo that was tried. */
+  /** Size of the photo as the network was given it. */
+  readonly photo: { readonly width: number; readonly height: number };
+  /** Positions of its features. */
   readonly grid: { readonly height: number; readonly width: number };
   /** For one image on one core, the median of the runs. */
   readonly milliseconds: number;
@@ -46,13 +50,13 @@ const timedRuns = 3;
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /**
- * @param photo at the size the network is to see
+ * @param readPhoto the photo to try it on, at the size that `run` would make it
  * @throws PermanentError that names the network, says what is wrong with it and what to do
  */
 export async function examineBackbone(
   ports: Pick<Ports, 'models' | 'images' | 'clock'>,
   { name, file, bytes, json }: Network,
-  photo: RgbImage,
+  readPhoto: (rule: ModelSizeRule) => Promise<RgbImage>,
 ): Promise<Examination> {
   const { model, settings } = naming(name, () => {
     const model = importModel(bytes);
@@ -61,6 +65,7 @@ export async function examineBackbone(
   const image = imageInput(model, settings.input, settings.layout)!;
   const { tensors } = denseTensors(model, { image, fixed: settings.fixed });
   const options = { sessions: 1, threadsPerSession: 1, timed: timedRuns };
+  const photo = await readPhoto(recipeRule(settings));
   const { deep, milliseconds } = await tryBackbone(ports, { name, model, settings, scales: 1 }, photo, options);
   const picture = await featurePicture(photo, deep);
   return {
@@ -69,6 +74,7 @@ export async function examineBackbone(
     settings,
     candidates: candidates(tensors, [settings.deep, ...(settings.fine ? [settings.fine] : [])]),
     dense: tensors.length,
+    photo: { width: photo.width, height: photo.height },
     grid: { height: deep.height, width: deep.width },
     milliseconds: median(milliseconds),
     picture: await encodePicturePng(picture, raw => ports.images.deflate(raw)),

@@ -76,7 +76,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     clusters: plan.clusters,
     decision,
     inputs: {
-      resize: sizeRule(run),
+      resize: sizeRule(run, settings),
       // For programs that prepare the image themselves.
       shrink: 'bilinear, antialiased',
       enlarge: 'bilinear, half-pixel centres, not rounded to bytes',

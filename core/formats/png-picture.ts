@@ -14,7 +14,7 @@ export async function encodePicturePng({ width, height, data }: RgbImage, deflat
   header.set([8, rgb, 0, 0, 0], 8);
   return writePng([
     { type: 'IHDR', data: header },
-    { type: 'IDAT', data: await deflate(toScanlines(data, height)) },
+    { type: 'IDAT', data: await deflate(toScanlines(data, height), false) },
     { type: 'IEND', data: new Uint8Array(0) },
   ]);
 }
