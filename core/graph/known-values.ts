@@ -113,12 +113,13 @@ const gather: Rule = (tensor, [x, indices]) => {
   return taken;
 };
 
-/** The positions start, start + step, … that Python's x[start:end:step] takes of an axis. */
+/** The positions start, start + step, … of an axis, as in Python; going backwards ONNX takes a start in front of everything for 0. */
 function positions(length: number, start: number, end: number, step: number): number[] {
-  const held = (at: number) => Math.min(Math.max(at < 0 ? at + length : at, step < 0 ? -1 : 0), length);
+  const held = (at: number, lowest: number, highest: number) =>
+    Math.min(Math.max(at < 0 ? at + length : at, lowest), highest);
   const taken: number[] = [];
-  const first = step < 0 ? Math.min(held(start), length - 1) : held(start);
-  for (let at = first; step < 0 ? at > held(end) : at < held(end); at += step) taken.push(at);
+  if (step > 0) for (let at = held(start, 0, length), to = held(end, 0, length); at < to; at += step) taken.push(at);
+  else for (let at = held(start, 0, length - 1), to = held(end, -1, length - 1); at > to; at += step) taken.push(at);
   return taken;
 }
 
