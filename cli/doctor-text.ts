@@ -100,9 +100,10 @@ function saySettings({ settings, written, spared }: DoctorFiles): string {
   return settings ? `those in ${settings}, left as they are` : `not written: ${spared} is there already`;
 }
 
-function notesOn({ settings, format, grid }: Examination, { settings: file }: DoctorFiles): string[] {
+function notesOn({ settings, format, grid, misspelt }: Examination, { settings: file }: DoctorFiles): string[] {
   const { fixed, type } = settings;
   const notes = [];
+  if (misspelt.length > 0) notes.push(`${file} has keys that are not known and say nothing: ${misspelt.join(', ')}`);
   if (!file && type !== 'uint8')
     notes.push(
       'nothing beside the model says how it wants its numbers: those of ImageNet networks are assumed; where it was trained otherwise, results suffer silently',

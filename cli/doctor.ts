@@ -137,6 +137,7 @@ function summary(found: Examination, { file, bytes, settings, written, picture, 
     millisecondsPerImage: milliseconds,
     picture,
     settings: settings ?? null,
+    misspelt: found.misspelt,
     written: written ?? null,
   };
 }

@@ -1,6 +1,7 @@
 /** Everything there is to know of a network before it is used: what it takes, which features it gives, how fast, and a picture of them. */
 import { candidates } from '#core/backbone/candidates';
 import { featurePicture } from '#core/backbone/feature-picture';
+import { misspeltKeys } from '#core/backbone/misspelt-keys';
 import { type BackboneSettings, backboneSettings } from '#core/backbone/settings';
 import { settingsJson } from '#core/backbone/settings-json';
 import { encodePicturePng } from '#core/formats/png-picture';
@@ -41,6 +42,8 @@ export interface Examination {
   readonly milliseconds: number;
   /** PNG of the first three principal components. */
   readonly picture: Uint8Array;
+  /** Keys of the settings that say nothing and were probably meant to. */
+  readonly misspelt: readonly string[];
   /** The settings as JSON. */
   readonly entry: object;
 }
@@ -78,6 +81,7 @@ export async function examineBackbone(
     grid: { height: deep.height, width: deep.width },
     milliseconds: median(milliseconds),
     picture: await encodePicturePng(picture, raw => ports.images.deflate(raw)),
+    misspelt: misspeltKeys(json),
     entry: settingsJson(file, model, settings),
   };
 }

@@ -82,7 +82,7 @@ function findInput({ input: claims }: Entry, model: ImportedModel): ImageInput {
   const image = imageInput(model, name, layout);
   if (!image)
     throw new PermanentError(
-      `the model has no image input (floats or bytes, N×3×H×W or N×H×W×3): its inputs are ${sayInputs(model)}`,
+      `the model has no image input (floats or bytes, N×3×H×W or N×H×W×3): its inputs are ${sayInputs(model)}; export it so that it takes such an image`,
     );
   const channels = image.dims[image.layout === 'NCHW' ? 1 : 3];
   if (typeof channels === 'number' && channels !== 3)
@@ -111,6 +111,20 @@ function batchOf(model: ImportedModel, image: ImageInput, deep: DenseTensor, fix
   return typeof image.dims[0] === 'string' && one!.refusals === two!.refusals ? undefined : 1;
 }
 
+/** Where nothing was found at the size that the settings ask for, that size may be the reason. */
+function explaining<T>(model: ImportedModel, image: ImageInput, asked: Size | undefined, choose: () => T): T {
+  try {
+    return choose();
+  } catch (error) {
+    const refusal = asked && probe(model, image, asked).refusal;
+    if (!(error instanceof PermanentError) || !refusal) throw error;
+    throw new PermanentError(
+      `the settings beside the model ask for images of ${asked.height} × ${asked.width} (height × width), but ${refusal}`,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * Settings for a model: from the JSON beside it, and for what that leaves open from the model itself.
  * @param json an entry as in `models.json`, or undefined where there is none
@@ -124,8 +138,9 @@ export function backboneSettings(model: ImportedModel, json: unknown): BackboneS
     throw new PermanentError(
       `the model takes ${batch} images at a time; export it with a free batch axis, or for one image`,
     );
-  const dense = denseTensors(model, { image, fixed: askedSize(entry, image) });
-  const choice = chooseFeatures(model, image.name, entry, dense);
+  const asked = askedSize(entry, image);
+  const dense = denseTensors(model, { image, fixed: asked });
+  const choice = explaining(model, image, asked, () => chooseFeatures(model, image.name, entry, dense));
   return {
     input: image.name,
     layout: image.layout,

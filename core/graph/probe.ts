@@ -14,6 +14,8 @@ export interface Probe {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** Nodes that refuse this size. */
   readonly refusals: number;
+  /** What the first of them says. */
+  readonly refusal: string | undefined;
 }
 
 /** The shapes for `batch` images of a size. */
@@ -22,14 +24,16 @@ export function probe(model: ImportedModel, image: ImageInput, { height, width }
   for (const { name, type } of model.inputs) known.set(name, input(name, type, unknownDims));
   known.set(image.name, input(image.name, image.type, imageDims(image, batch, height, width, 3)));
   let refusals = 0;
+  let refusal: string | undefined;
   for (const node of model.nodes) {
     try {
       applyNode(node, known, model);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
       refusals++;
+      refusal ??= error.message;
       for (const name of node.output ?? []) known.set(name, input(name, 'float32', unknownDims));
     }
   }
-  return { tensors: known, refusals };
+  return { tensors: known, refusals, refusal };
 }

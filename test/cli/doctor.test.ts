@@ -64,12 +64,13 @@ describe('a network that can be used', () => {
   });
 
   it('is described for people, with what to do next', async () => {
-    const text = await done('doctor', file('people.onnx', vit({ height: 64, width: 96 })));
+    const text = await done('doctor', file('people.onnx', vit({ height: 64, width: 96, irVersion: 14 })));
     for (const words of [
       /only 64 × 96 \(height × width\), one image at a time/,
       /without the one that is no patch/,
       /chosen: the deepest dense output that the file declares/,
       /settings {2}written to .*people\.json/,
+      /note: the file's format \(IR 14\) is newer than what ONNX Runtime opens \(13\)/,
       /note: every image is resized to 64 × 96 inside the graph/,
       /ready: selflabel run PHOTOS --out RESULT --backbone .*people\.onnx/,
     ])
@@ -103,6 +104,7 @@ describe('a network that can be used', () => {
         exception: expect.stringContaining('64 × 96'),
       });
     else expect(card.inputs).not.toHaveProperty(name === 'bytes' ? 'nothing' : 'backboneSize');
+    if (name === 'bytes' || name === 'resnet') return;
     const again = join(room, `again ${name}`);
     await done('predict', images, '--model', join(out, 'model'), '--out', again);
     for (const label of ['0000.png', '0003.png'])
@@ -300,6 +302,6 @@ describe.skipIf(dataMissing)(`the networks of the test data${dataMissing}`, () =
     const found = await doneJson<Findings>('doctor', join(alone, name));
     expect(found).toMatchObject({ features: { name: deep, channels, stride }, fine: { name: fine } });
     expect(found.written).toBe(join(alone, name.replace('.onnx', '.json')));
-    await labelsWith(join(alone, name), join(room, `labels ${name}`));
+    if (/fp16/.test(name)) await labelsWith(join(alone, name), join(room, `labels ${name}`));
   });
 });

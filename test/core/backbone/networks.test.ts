@@ -314,6 +314,16 @@ describe('what is refused', () => {
     refused(vit(), /has shape \[1,3,64,64\], but the model has \[1,3,32,48\]/, { input: { shape: [1, 3, 64, 64] } });
   });
 
+  test('a size that the model does not take', () => {
+    refused(
+      vit(),
+      /ask for images of 64 × 64 \(height × width\), but the model does not take this input: its node "\/Add/,
+      {
+        input: { size: [64, 64] },
+      },
+    );
+  });
+
   test('words for the scale that mean nothing here', () => {
     refused(vit(), /wrong at input.scale/, { input: { scale: 'value/255 and a bit' } });
     refused(vit(), /wrong at input.scale/, { input: { scale: 'value/0' } });

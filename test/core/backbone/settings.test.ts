@@ -4,6 +4,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { applyBackbone } from '#core/backbone/apply-backbone';
 import { settingsEntry } from '#core/backbone/entry';
+import { misspeltKeys } from '#core/backbone/misspelt-keys';
 import { backboneSettings, defaultSettings } from '#core/backbone/settings';
 import { PermanentError } from '#core/errors';
 import { importModel } from '#core/graph/import';
@@ -149,6 +150,24 @@ describe('scaling', () => {
     const photo = Float32Array.of(10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30); // red 10, green 20, blue 30
     const results = await session.run({ photo: new ort.Tensor('float32', photo, [1, 3, 2, 2]) });
     expect([...(results.deep!.data as Float32Array)]).toEqual([(15 - 1) / 2, (10 - 2) / 4, (5 - 3) / 8]);
+  });
+
+  test("keys that are misspelt are found, notes of one's own are not", () => {
+    const json = {
+      File: 'a.onnx',
+      input: { name: 'x', chanel_order: 'BGR', STD: [1, 1, 1], note: 'grey' },
+      outputs: [{ name: 'y', prefixTokens: 1, classes: 10, shape: [1] }],
+      inner_features: { tensor: 'z', chanels: 3, note: 'deep' },
+      licence: 'MIT',
+    };
+    expect(misspeltKeys(json)).toEqual([
+      'File (file?)',
+      'input.chanel_order (channel_order?)',
+      'input.STD (std?)',
+      'prefixTokens (prefix_tokens?)',
+      'chanels (channels?)',
+    ]);
+    expect(misspeltKeys(undefined)).toEqual([]);
   });
 
   test('entries are found by file name', () => {
