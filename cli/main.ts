@@ -5,6 +5,7 @@ import { PermanentError, UsageError } from '#core/errors';
 import { programVersion } from '#pipeline/version';
 import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerEvaluate } from './evaluate.ts';
 import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
@@ -14,6 +15,9 @@ import { evaluationWorld, openFolder } from './workplace.ts';
 const examples = `
 A first look, without photos or downloads:
   selflabel demo
+
+Is this network usable, and what does it see?
+  selflabel doctor network.onnx --image photo.jpg
 
 Photos in, labels and a report out; then names, an export, and the model on other photos:
   selflabel run photos --out result --backbone network.onnx
@@ -36,6 +40,7 @@ registerPredict(program);
 registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);
 registerExport(program, openFolder);
+registerDoctor(program);
 registerDemo(program);
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */

@@ -1,11 +1,11 @@
 /** `selflabel run`: a folder of photos in; label maps, a report and a model out. */
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { settingsEntry } from '#core/backbone/settings';
-import { PermanentError, UsageError } from '#core/errors';
+import { UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
+import { readNetwork } from './network-file.ts';
 import { integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
@@ -158,31 +158,12 @@ async function install(workplace: Workplace, file: string, ...builtIn: string[])
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));
   workplace.called(key, file);
-  const settings = settingsBeside(file);
-  await workplace.putIfChanged(key, workplace.readUserFile(file, 'network'));
+  const { bytes, settings } = readNetwork(file, network => workplace.readUserFile(network, 'network'));
+  await workplace.putIfChanged(key, bytes);
   const settingsKey = key.replace(/\.onnx$/, '.json');
-  if (settings) await workplace.putIfChanged(settingsKey, settings);
+  if (settings) await workplace.putIfChanged(settingsKey, new TextEncoder().encode(JSON.stringify(settings.json)));
   else await store.delete(settingsKey);
   return key;
-}
-
-/** `<stem>.json` beside the network, else its entry in `models.json` beside it. */
-function settingsBeside(file: string): Uint8Array | undefined {
-  const own = readIfThere(file.replace(/\.onnx$/, '.json'));
-  const list = own ?? readIfThere(join(dirname(resolve(file)), 'models.json'));
-  if (!list) return undefined;
-  const entry = settingsEntry(parseSettings(list, file), basename(file));
-  return entry === undefined ? undefined : new TextEncoder().encode(JSON.stringify(entry));
-}
-
-function parseSettings(bytes: Uint8Array, file: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new PermanentError(
-      `the settings beside ${file} are no JSON: ${(cause as Error).message.replace(/\s+/g, ' ')}`,
-    );
-  }
 }
 
 export function describeRun({ images, clusters, metrics, report, out, seconds }: RunSummary): string {

@@ -39,7 +39,7 @@ export async function attend(ports: Ports, plan: Plan, piece: string): Promise<v
   const backbone = await openBackbone(ports.store, run);
   const images = await chooseSample(ports, plan, run.attendSample, run.seed);
   const fitted = await fitForeground({ ports, run, backbone, images });
-  const { onnx, report } = describeFit(run, fitted);
+  const { onnx, report } = describeFit(run, fitted, backbone);
   await finishPiece(ports, plan, 'attend', piece, { onnx, json: toJson(report) }, { sample: report.sample }, started);
 }
 
@@ -68,7 +68,7 @@ const basisBytes = 256 * 2 ** 20;
 async function fitForeground(task: Task): Promise<Fit> {
   const { ports, run, backbone, images } = task;
   if (run.attention.startsWith('backbones/')) return given(task);
-  const { shorterSide } = sizeRule(run);
+  const { shorterSide } = sizeRule(run, backbone.settings);
   const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
   const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
   const { basis, rest } = spread(images, basisImages);
@@ -86,7 +86,7 @@ async function fitForeground(task: Task): Promise<Fit> {
 async function firstReadable(task: Task, parts: readonly (readonly PlannedImage[])[], want: SamplePass) {
   const rejected = [];
   for (const part of parts) {
-    const result = await samplePass(task.ports, task.run.images, part, task.backbone, sizeRule(task.run), want);
+    const result = await samplePass(task.ports, task.run.images, part, task.backbone, ruleOf(task), want);
     if (result.sampled.length) return result.sampled;
     rejected.push(...result.rejected);
   }
@@ -104,8 +104,10 @@ const scoreOf =
     // Untrained scores need no projection, and so no channels.
     foregroundScore({ foreground: { kind }, channels: {} }, maps);
 
-const pass = async ({ ports, run, backbone }: Task, images: readonly PlannedImage[], want: SamplePass) =>
-  (await samplePass(ports, run.images, images, backbone, sizeRule(run), want)).sampled;
+const ruleOf = ({ run, backbone }: Task) => sizeRule(run, backbone.settings);
+
+const pass = async (task: Task, images: readonly PlannedImage[], want: SamplePass) =>
+  (await samplePass(task.ports, task.run.images, images, task.backbone, ruleOf(task), want)).sampled;
 
 function foregroundKind(run: SettledRun, images: number): 'head' | 'norm' | 'border' | 'none' {
   if (run.background === 'none') return 'none';
@@ -240,7 +242,7 @@ function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistog
   return histogram;
 }
 
-function describeFit(run: SettledRun, fit: Fit): { onnx: Uint8Array; report: AttentionReport } {
+function describeFit(run: SettledRun, fit: Fit, { settings }: Backbone): { onnx: Uint8Array; report: AttentionReport } {
   const histogram = scoreHistogram(run, fit.scored);
   const everything = run.background === 'none';
   const threshold = everything ? 0 : histogram.otsuThreshold();
@@ -252,6 +254,7 @@ function describeFit(run: SettledRun, fit: Fit): { onnx: Uint8Array; report: Att
     histogram: coarse(histogram, range),
     foregroundShare: everything ? 1 : histogram.shareAbove(threshold),
     sample: fit.scored.length,
+    fixed: settings.fixed,
     check: fit.heads && headCheckOf(fit.heads, fit.scored, threshold),
   };
   return { onnx: fit.onnx(range), report };

@@ -4,6 +4,7 @@ import type { Backbone } from '#core/attention/segmentation-model';
 import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
 import { type ImportedModel, importModel } from '#core/graph/import';
+import type { Size } from '#core/graph/probe';
 import type { ModelSizeRule } from '#core/image/model-input';
 import type { Plan } from '#core/job/plan';
 import { type SettledRun, settleRun } from '#core/job/request';
@@ -26,18 +27,31 @@ export async function openBackbone(store: ObjectStore, run: SettledRun): Promise
   const json = await store.get(settingsKey(run.backbone));
   return naming(run.backbone, () => {
     const model = importModel(bytes);
-    return { model, settings: backboneSettings(model, json && fromJson(json)), scales: run.scales };
+    const settings = backboneSettings(model, json && fromJson(json));
+    return { name: run.backbone, model, settings, scales: run.scales };
   });
 }
 
 /** `backbones/x.onnx` → `backbones/x.json`. */
 export const settingsKey = (backbone: string): string => backbone.replace(/\.[^./]+$/, '.json');
 
-/** The recipe looks at 256 pixels on the shorter side (quality 2), the doubled image at twice that; the method keeps the exact aspect (2.5). */
-export function sizeRule(run: SettledRun): ModelSizeRule {
-  if (run.method === 'pass') return { shorterSide: 256, multiple: 1, longestSide: 1024 };
-  return { shorterSide: 256 * run.scales, multiple: 32 * run.scales, longestSide: 1024 * run.scales };
+/** A backbone that takes one size only, or any. */
+interface SizeWanted {
+  readonly fixed?: Size | undefined;
 }
+
+/**
+ * The recipe looks at 256 pixels on the shorter side (quality 2), the doubled image at twice that. For a backbone of one
+ * size that is larger, pictures are not made smaller than it first.
+ */
+export function recipeRule({ fixed }: SizeWanted, scales: 1 | 2 = 1): ModelSizeRule {
+  const side = Math.max(256, fixed ? Math.min(fixed.height, fixed.width) : 0) * scales;
+  return { shorterSide: side, multiple: 32 * scales, longestSide: 4 * side };
+}
+
+/** The recipe's rule, or the method's, which keeps the exact aspect (2.5). */
+export const sizeRule = (run: SettledRun, backbone: SizeWanted): ModelSizeRule =>
+  run.method === 'pass' ? { shorterSide: 256, multiple: 1, longestSide: 1024 } : recipeRule(backbone, run.scales);
 
 /** What `attend` found out, beside the attention file. */
 export interface AttentionReport {
@@ -49,9 +63,14 @@ export interface AttentionReport {
   readonly histogram: { readonly low: number; readonly high: number; readonly counts: readonly number[] };
   readonly foregroundShare: number;
   readonly sample: number;
+  /** The one size of the backbone, where it has one. */
+  readonly fixed?: Size | undefined;
   /** Only for a trained head. */
   readonly check?: HeadVerdict | undefined;
 }
+
+export const attentionReport = (store: ObjectStore, plan: Plan): Promise<AttentionReport> =>
+  readJson(store, outputKey(plan, 'attend', 'head', 'json'));
 
 export async function openAttention(
   store: ObjectStore,
@@ -59,7 +78,7 @@ export async function openAttention(
 ): Promise<{ model: ImportedModel; report: AttentionReport }> {
   const [model, report] = await Promise.all([
     readObject(store, outputKey(plan, 'attend', 'head', 'onnx')),
-    readJson<AttentionReport>(store, outputKey(plan, 'attend', 'head', 'json')),
+    attentionReport(store, plan),
   ]);
   return { model: importModel(model), report };
 }

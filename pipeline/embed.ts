@@ -4,6 +4,7 @@ import { segmentsWithin } from '#core/clustering/within-image';
 import { writeNpy } from '#core/formats/npy';
 import { toModel } from '#core/graph/model';
 import { reshape, transpose } from '#core/graph/ops';
+import type { ModelSizeRule } from '#core/image/model-input';
 import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedShard } from '#core/job/plan';
@@ -45,13 +46,12 @@ export async function embed(ports: Ports, plan: Plan, shard: string): Promise<vo
   const started = ports.clock.now();
   const run = runOf(plan);
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
-  const { model, threshold } = await embeddingModel(ports, plan, run);
-  const rule = sizeRule(run);
+  const { model, threshold, rule } = await embeddingModel(ports, plan, run);
   const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
   try {
     const work = async (planned: (typeof images)[number]) => {
       const read = await readImage(ports, run.images, planned, rule);
-      return read.state === 'rejected' ? { image: read } : embedOne(model, run, threshold, read);
+      return read.state === 'rejected' ? { image: read } : embedOne(model, run, rule, threshold, read);
     };
     for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
       results.push(result);
@@ -73,7 +73,7 @@ export async function embed(ports: Ports, plan: Plan, shard: string): Promise<vo
   );
 }
 
-async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promise<{ model: Model; threshold: number }> {
+async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
   const backbone = await openBackbone(ports.store, run);
   const { model: attention, report } = await openAttention(ports.store, plan);
   const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
@@ -83,13 +83,20 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
   const rows = run.unit === 'image' ? second! : transpose(reshape(second!, [0, 0, -1]), { perm: [0, 2, 1] });
   const graph = toModel({ name: 'embed', inputs, outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
   const model = await ports.models.load(graph, { sessions: ports.tuning.threads, threadsPerSession: 1 });
-  return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
+  const threshold = typeof run.threshold === 'number' ? run.threshold : report.threshold;
+  return { model, threshold, rule: sizeRule(run, backbone.settings) };
 }
 
-async function embedOne(model: Model, run: SettledRun, threshold: number, read: ReadImage & { state: 'read' }) {
+async function embedOne(
+  model: Model,
+  run: SettledRun,
+  rule: ModelSizeRule,
+  threshold: number,
+  read: ReadImage & { state: 'read' },
+) {
   const { name, sha256, decoded } = read;
   const { image, width, height, notes } = decoded;
-  const { outputs } = await model.run(pixelFeeds(image, { width, height }, sizeRule(run)));
+  const { outputs } = await model.run(pixelFeeds(image, { width, height }, rule));
   const vectors =
     run.unit === 'image'
       ? wholeImage(outputs.pooled!)

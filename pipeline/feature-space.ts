@@ -2,14 +2,16 @@
 import { addMoments, covarianceOf, emptyMoments } from '#core/attention/covariance';
 import { type Attention, type MapName, mapOrder, type Projection } from '#core/attention/pixel-attention';
 import { type CovarianceProduct, principalComponents } from '#core/attention/principal-components';
-import { type Backbone, backboneMaps, imageInput } from '#core/attention/segmentation-model';
+import type { Backbone } from '#core/attention/segmentation-model';
 import { l2Normalize } from '#core/graph/layers';
 import { toModel } from '#core/graph/model';
-import { add, matmul, reduceSum, shape, transpose } from '#core/graph/ops';
+import { add, matmul, reduceSum, transpose } from '#core/graph/ops';
 import { constant, input } from '#core/graph/tensor';
 import type { SettledRun } from '#core/job/request';
+import { scene } from '#core/scenes/scene';
 import type { Model, Ports } from './ports.ts';
 import type { Sampled } from './sample.ts';
+import { tryBackbone } from './try-backbone.ts';
 
 export interface FeatureSpace {
   readonly channels: Attention['channels'];
@@ -50,25 +52,21 @@ export interface MapSizes {
   readonly featureBytes: number;
 }
 
-/** Measured in one run on an empty picture: files need not declare their sizes. */
+/**
+ * Measured in one run on a generated picture: files need not declare their sizes.
+ * @throws PermanentError if the backbone cannot be run or gives nothing to work with
+ */
 export async function measureMaps(ports: Ports, backbone: Backbone, width: number, height: number): Promise<MapSizes> {
-  const image = imageInput();
-  const maps = backboneMaps(backbone, image);
+  const { image } = scene(1, { width: width / backbone.scales, height: height / backbone.scales });
+  const { deep, fine } = await tryBackbone(ports, backbone, image, { sessions: 1, threadsPerSession: 1, timed: 0 });
+  const maps = { fine, deep, doubled: backbone.scales === 2 ? deep : undefined };
   const present = mapOrder.filter(name => maps[name]);
-  const outputs = Object.fromEntries(present.map(name => [name, shape(maps[name]!)]));
-  const model = await ports.models.load(toModel({ name: 'sizes', inputs: [image], outputs }), {
-    sessions: 1,
-    threadsPerSession: 1,
-  });
-  const blank = new Float32Array(3 * height * width);
-  const result = await model.run({ image: { type: 'float32', dims: [1, 3, height, width], data: blank } });
-  await model.release();
-  const sizes = present.map(name => Array.from(result.outputs[name]!.data as BigInt64Array, Number));
-  const channels = sizes.map(size => size[1]!);
-  const positions = sizes[0]![2]! * sizes[0]![3]!;
-  const total = channels.reduce((sum, count) => sum + count, 0);
+  const total = present.reduce((sum, name) => sum + maps[name]!.channels, 0);
+  // The first map gives the grid to the others.
+  const grid = fine ?? deep;
+  const positions = grid.height * grid.width;
   return {
-    channels: Object.fromEntries(present.map((name, i) => [name, channels[i]!])),
+    channels: Object.fromEntries(present.map(name => [name, maps[name]!.channels])),
     featureBytes: total * positions * Float32Array.BYTES_PER_ELEMENT,
   };
 }

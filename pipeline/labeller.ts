@@ -11,7 +11,7 @@ import { parseCard } from '#core/labels/card';
 import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
-import { openAttention, runOf, sizeRule } from './backbone.ts';
+import { attentionReport, openAttention, runOf, sizeRule } from './backbone.ts';
 import { naming, readJson, readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
@@ -31,7 +31,7 @@ export async function openLabeller(ports: Ports, plan: Plan, threshold?: number)
   return {
     model: await loadModel(ports, bytes),
     decision: await decisionOf(ports, plan, threshold),
-    rule: sizeRule(run),
+    rule: sizeRule(run, await attentionReport(ports.store, plan)),
     clusters: plan.clusters,
   };
 }

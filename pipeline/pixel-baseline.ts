@@ -10,7 +10,7 @@ import type { Plan, PlannedImage } from '#core/job/plan';
 import { upsampledArgmax } from '#core/labels/upsampled-argmax';
 import { Tally } from '#core/metrics/tally';
 import { Random, seedOf } from '#core/random';
-import { openBackbone, runOf, sizeRule } from './backbone.ts';
+import { attentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { allImages, truthRules } from './evaluate.ts';
 import { maskOf, readTruth } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -50,10 +50,11 @@ async function* overImages<Out>(
   use: (name: string, size: { width: number; height: number }, outputs: Tensors) => Promise<Out>,
 ): AsyncGenerator<Out> {
   const run = runOf(plan);
+  const rule = sizeRule(run, await attentionReport(ports.store, plan));
   const work = async (planned: PlannedImage) => {
-    const read = await readImage(ports, run.images, planned, sizeRule(run));
+    const read = await readImage(ports, run.images, planned, rule);
     if (read.state === 'rejected') return undefined;
-    const feeds = pixelFeeds(read.decoded.image, read.decoded, sizeRule(run));
+    const feeds = pixelFeeds(read.decoded.image, read.decoded, rule);
     return { out: await use(read.name, read.decoded, (await model.run(feeds)).outputs) };
   };
   for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work))

@@ -1,4 +1,5 @@
 /** Stage publish: the receipt, the model with its card, the report; `current.json` moves last. */
+import type { BackboneSettings } from '#core/backbone/settings';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Card } from '#core/labels/card';
@@ -75,11 +76,12 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     clusters: plan.clusters,
     decision,
     inputs: {
-      resize: sizeRule(run),
+      resize: sizeRule(run, settings),
       // For programs that prepare the image themselves.
       shrink: 'bilinear, antialiased',
       enlarge: 'bilinear, half-pixel centres, not rounded to bytes',
       stride: (settings.fine ?? settings.deep).stride,
+      ...inputExceptions(settings),
     },
     hashes,
     backbone: run.backbone.replace('backbones/', ''),
@@ -96,6 +98,15 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     licence: licenceNote(run.backbone),
   };
 }
+
+/** What the graph does with the image because of the backbone, for people and programs that read the card. */
+const inputExceptions = ({ fixed, batch }: BackboneSettings) => ({
+  ...(fixed && {
+    backboneSize: fixed,
+    exception: `the backbone takes ${fixed.height} × ${fixed.width} pixels (height × width) only: the graph resizes every image to that, whatever its aspect`,
+  }),
+  ...(batch && { batch }),
+});
 
 const licenceNote = (backbone: string): string =>
   backbone === 'filter-bank'

@@ -1,5 +1,6 @@
 /** The model people take away: one ONNX graph from an image to class scores and a foreground score (interface 4). */
-import { applyBackbone, type BackboneSettings } from '../backbone/settings.ts';
+import { applyBackbone } from '../backbone/apply-backbone.ts';
+import type { BackboneSettings } from '../backbone/settings.ts';
 import { unitRows } from '../clustering/unit-rows.ts';
 import type { VectorSet } from '../clustering/vector-set.ts';
 import { applyModel, type ImportedModel } from '../graph/import.ts';
@@ -12,12 +13,15 @@ import type { BackboneMaps, MapName } from './pixel-attention.ts';
 export interface Backbone {
   readonly model: ImportedModel;
   readonly settings: BackboneSettings;
+  /** What messages call it. */
+  readonly name?: string;
   /** 2 adds the deep map of the image as given, and takes the other maps from the image at half size. */
   readonly scales: 1 | 2;
 }
 
-/** The input every graph of ours shares: RGB 0 … 255. */
-export const imageInput = (): Tensor => input('image', 'float32', ['N', 3, 'H', 'W']);
+/** The input every graph of ours shares: RGB 0 … 255, of any height and width. @param batch 1 for a backbone that takes one image at a time */
+export const imageInput = (batch: 1 | undefined = undefined): Tensor =>
+  input('image', 'float32', [batch ?? 'N', 3, 'H', 'W']);
 
 /** The backbone's maps of an image [N, 3, H, W]. */
 export function backboneMaps({ model, settings, scales }: Backbone, image: Tensor): BackboneMaps {
@@ -44,7 +48,7 @@ export interface Segmentation {
 
 /** `scores` [N,K,h,w] (cosines to the centroids) and `foreground` [N,1,h,w] of an `image` of any height and width. */
 export function segmentationModel({ backbone, attention, centroids, perImage, threshold }: Segmentation): Uint8Array {
-  const image = imageInput();
+  const image = imageInput(backbone.settings.batch);
   const maps = backboneMaps(backbone, image);
   const [foreground, embedding] = applyAttention(attention, maps, ['foreground', 'embedding']);
   const vectors = perImage ? pooledForeground(embedding!, foreground!, threshold) : embedding!;

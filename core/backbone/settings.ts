@@ -1,10 +1,11 @@
-/** How a backbone wants its image and which of its tensors are the features; applies it to an image in the graph. */
-import { z } from 'zod';
+/** How a backbone wants its image and which of its tensors are the features. */
 import { PermanentError } from '../errors.ts';
-import { type DenseTensor, denseTensors, imageInput } from '../graph/dense-tensors.ts';
-import { applyModel, type ImportedModel } from '../graph/import.ts';
-import { gather, mul, sub } from '../graph/ops.ts';
-import { constant, integers, type Tensor } from '../graph/tensor.ts';
+import { type DenseTensor, denseTensors } from '../graph/dense-tensors.ts';
+import { type ImageInput, imageInput } from '../graph/image-input.ts';
+import type { ImportedModel } from '../graph/import.ts';
+import { probe, type Size } from '../graph/probe.ts';
+import { type Choice, chooseFeatures } from './choice.ts';
+import { type Entry, parseEntry } from './entry.ts';
 
 /** Channel values arrive as v in 0 … 255; the model gets (v · scale − mean) / deviation, in its own channel order. */
 export interface ImageScaling {
@@ -14,13 +15,15 @@ export interface ImageScaling {
   readonly deviation: readonly [number, number, number];
 }
 
-export interface BackboneSettings extends ImageScaling {
+export interface BackboneSettings extends ImageScaling, Choice {
   /** Name of the model's image input. */
   readonly input: string;
-  /** The deepest dense features: what labels are made of. */
-  readonly deep: DenseTensor;
-  /** Features of the next finer stride, where the model has any. */
-  readonly fine: DenseTensor | undefined;
+  readonly layout: ImageInput['layout'];
+  readonly type: ImageInput['type'];
+  /** The only size of the image that the model takes: the graph resizes every image to it. Undefined: any size. */
+  readonly fixed: Size | undefined;
+  /** 1 where the model takes one image at a time. */
+  readonly batch: 1 | undefined;
 }
 
 /** For models that come without settings: RGB scaled to 0 … 1, ImageNet's mean and deviation. */
@@ -31,122 +34,95 @@ export const defaultSettings: ImageScaling = {
   deviation: [0.229, 0.224, 0.225],
 };
 
-const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const zeros = [0, 0, 0] as const;
+const ones = [1, 1, 1] as const;
 
-/** A factor, or in words what happens to a value first: `value/255, then (x-mean)/std`, `value (0..255) minus mean`. */
-const scaleSchema = z.union([
-  z.number().positive(),
-  z
-    .string()
-    .regex(/^value\b/, 'does not begin with "value"')
-    .transform(words => 1 / Number(/^value\s*\/\s*([\d.]+)/.exec(words)?.[1] ?? 1)),
-]);
-
-/** One entry of `models.json`, or the file beside a model; what else it says is for people. */
-const entrySchema = z.object({
-  file: z.string().optional(),
-  input: z
-    .object({
-      name: z.string(),
-      channel_order: z.enum(['RGB', 'BGR']),
-      scale: scaleSchema,
-      mean: perChannel,
-      std: perChannel,
-    })
-    .partial()
-    .default({}),
-  outputs: z.array(z.object({ name: z.string() })).default([]),
-  inner_features: z.object({ tensor: z.string() }).optional(),
-});
-
-type Entry = z.infer<typeof entrySchema>;
-
-function parseEntry(json: unknown): Entry {
-  const parsed = entrySchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const place = issue?.path.join('.') || 'the whole';
-  throw new PermanentError(`the settings beside the model are wrong at ${place}: ${issue?.message}`);
+/** Bytes go in as they are; floats as the settings say, or as ImageNet's networks want them. */
+function scalingOf({ channel_order, scale, mean, std }: Entry['input'], type: ImageInput['type']): ImageScaling {
+  const channelOrder = channel_order ?? defaultSettings.channelOrder;
+  if (type === 'uint8') {
+    if (mean || std || (scale && scale.factor !== 1))
+      throw new PermanentError(
+        'the settings beside the model give a scale, mean or std, but the model takes bytes (uint8), which go in as they are; leave them out',
+      );
+    return { channelOrder, scale: 1, mean: zeros, deviation: ones };
+  }
+  // Words that speak of no mean mean that none is taken off.
+  const plain = scale !== undefined && scale.words !== '' && !/mean/.test(scale.words) && !mean && !std;
+  return {
+    channelOrder,
+    scale: scale?.factor ?? defaultSettings.scale,
+    mean: mean ?? (plain ? zeros : defaultSettings.mean),
+    deviation: std ?? (mean || plain ? ones : defaultSettings.deviation),
+  };
 }
 
-/**
- * The entry for one model file in a list such as `models.json`; a file with settings for one model is that entry.
- * @returns undefined if the list has none for it
- */
-export function settingsEntry(json: unknown, file: string): unknown {
-  if (!Array.isArray(json)) return json;
-  return json.find(entry => (entry as { file?: unknown } | null)?.file === file);
-}
+const sayInputs = ({ inputs }: ImportedModel) =>
+  inputs.map(({ name, type, dims }) => `${name} ${type} [${dims.join(',')}]`).join(', ');
 
-/** Sizes of axis 1 of outputs that are no maps: numbers of classes. A map with as many channels holds class scores. */
-function classCounts({ outputs }: ImportedModel, dense: readonly DenseTensor[]): ReadonlySet<unknown> {
-  const maps = new Set(dense.map(({ name }) => name));
-  return new Set(outputs.filter(({ name }) => !maps.has(name)).map(({ dims }) => dims[1]));
-}
-
-/** The deepest map: among those the file declares if it declares any, and none of class scores if there are others. */
-function deepest(dense: readonly DenseTensor[], model: ImportedModel): DenseTensor | undefined {
-  const counts = classCounts(model, dense);
-  const features = dense.filter(({ channels }) => !counts.has(channels));
-  const candidates = features.length > 0 ? features : dense;
-  return candidates.findLast(({ declared }) => declared) ?? candidates.at(-1);
-}
-
-/** Below this share of the network, a map is only where a transformer cuts the image into patches. */
-const shallowShare = 0.1;
-
-function refuseShallow({ name, declared }: DenseTensor, { tensorNames }: ImportedModel): void {
-  if (declared || tensorNames.indexOf(name) >= shallowShare * tensorNames.length) return;
-  throw new PermanentError(
-    `the model's only dense feature map is "${name}", right after its input; if it is a transformer, ` +
-      'export it with its patch tokens folded into an output N×C×h×w',
-  );
-}
-
-/** The map of the next finer stride: a declared one, else the end of a stage, else the deepest of that stride. */
-function nextFiner(dense: readonly DenseTensor[], deep: DenseTensor): DenseTensor | undefined {
-  const before = dense.slice(0, dense.indexOf(deep)).filter(({ stride }) => stride < deep.stride);
-  const stride = Math.max(...before.map(({ stride }) => stride));
-  const candidates = before.filter(tensor => tensor.stride === stride);
-  return (
-    candidates.findLast(({ declared }) => declared) ??
-    candidates.findLast(({ bottleneck }) => bottleneck) ??
-    candidates.at(-1)
-  );
-}
-
-/** The dense tensors that the settings name, in the order of depth. */
-function namedTensors(entry: Entry, dense: readonly DenseTensor[], model: ImportedModel): DenseTensor[] {
-  const names = [
-    ...entry.outputs.map(({ name }) => name),
-    ...(entry.inner_features ? [entry.inner_features.tensor] : []),
-  ];
-  const unknown = names.find(name => !model.tensorNames.includes(name));
-  if (unknown !== undefined)
+/** @throws PermanentError if what the settings say of the input is not so */
+function checkClaims({ name, type, dims }: ImageInput, claims: Entry['input']): void {
+  const refuse = (what: string, said: unknown, found: unknown) => {
     throw new PermanentError(
-      `the settings beside the model name the tensor "${unknown}", which the model does not have`,
+      `the settings beside the model say that the input "${name}" has ${what} ${said}, but the model has ${found}`,
     );
-  const inner = entry.inner_features?.tensor;
-  if (inner !== undefined && !dense.some(({ name }) => name === inner))
-    throw new PermanentError(`the settings beside the model name "${inner}", which is no dense feature map N×C×h×w`);
-  return dense.filter(({ name }) => names.includes(name));
+  };
+  if (claims.type !== undefined && claims.type !== type) refuse('type', claims.type, type);
+  const { shape } = claims;
+  const fits =
+    shape?.length === dims.length &&
+    shape.every((said, i) => typeof said === 'string' || typeof dims[i] === 'string' || said === dims[i]);
+  if (shape && !fits) refuse('shape', `[${shape.join(',')}]`, `[${dims.join(',')}]`);
 }
 
-function findInput(entry: Entry, model: ImportedModel): string {
-  const { name } = entry.input;
+function findInput({ input: claims }: Entry, model: ImportedModel): ImageInput {
+  const { name, layout } = claims;
   if (name !== undefined && !model.inputs.some(input => input.name === name))
     throw new PermanentError(`the settings beside the model name the input "${name}", which the model does not have`);
-  const image = imageInput(model);
-  if (!image || (name !== undefined && name !== image.name))
+  const image = imageInput(model, name, layout);
+  if (!image)
     throw new PermanentError(
-      `the model has no image input (float, N×3×H×W): its inputs are ${model.inputs
-        .map(({ name, type, dims }) => `${name} ${type} [${dims.join(',')}]`)
-        .join(', ')}`,
+      `the model has no image input (floats or bytes, N×3×H×W or N×H×W×3): its inputs are ${sayInputs(model)}; export it so that it takes such an image`,
     );
-  const channels = image.dims[1];
+  const channels = image.dims[image.layout === 'NCHW' ? 1 : 3];
   if (typeof channels === 'number' && channels !== 3)
-    throw new PermanentError(`the model's input "${image.name}" has ${channels} channels at axis 1, not 3 (N×3×H×W)`);
-  return image.name;
+    throw new PermanentError(
+      `the model's input "${image.name}" has ${channels} channels in [${image.dims.join(',')}], not 3; only colour images go in`,
+    );
+  checkClaims(image, claims);
+  return image;
+}
+
+/** The one size that the settings ask for, or that a shape in them gives where the file leaves it open. */
+function askedSize({ input: { size, shape } }: Entry, { layout, dims }: ImageInput): Size | undefined {
+  if (size) return { height: size[0], width: size[1] };
+  const [y, x] = layout === 'NCHW' ? [2, 3] : [1, 2];
+  const [height, width] = [shape?.[y], shape?.[x]];
+  const open = typeof dims[y] === 'string' && typeof dims[x] === 'string';
+  return open && typeof height === 'number' && typeof width === 'number' ? { height, width } : undefined;
+}
+
+/** 1 if the features cannot be computed for two images at once. */
+function batchOf(model: ImportedModel, image: ImageInput, deep: DenseTensor, fixed: Size | undefined): 1 | undefined {
+  const size = fixed ?? { height: 64 * deep.stride, width: 64 * deep.stride };
+  const [one, two] = [1, 2].map(batch => probe(model, image, size, batch));
+  const axis = deep.layout === 'TNC' ? 1 : 0;
+  if (two!.tensors.get(deep.name)!.dims[axis] === 2) return undefined;
+  return typeof image.dims[0] === 'string' && one!.refusals === two!.refusals ? undefined : 1;
+}
+
+/** Where nothing was found at the size that the settings ask for, that size may be the reason. */
+function explaining<T>(model: ImportedModel, image: ImageInput, asked: Size | undefined, choose: () => T): T {
+  try {
+    return choose();
+  } catch (error) {
+    const refusal = asked && probe(model, image, asked).refusal;
+    if (!(error instanceof PermanentError) || !refusal) throw error;
+    throw new PermanentError(
+      `the settings beside the model ask for images of ${asked.height} × ${asked.width} (height × width), but ${refusal}`,
+      { cause: error },
+    );
+  }
 }
 
 /**
@@ -156,49 +132,22 @@ function findInput(entry: Entry, model: ImportedModel): string {
  */
 export function backboneSettings(model: ImportedModel, json: unknown): BackboneSettings {
   const entry = parseEntry(json ?? {});
-  const input = findInput(entry, model);
-  const dense = denseTensors(model);
-  const named = namedTensors(entry, dense, model);
-  const deep =
-    named.findLast(({ stride }) => stride === Math.max(...named.map(one => one.stride))) ?? deepest(dense, model);
-  if (!deep)
+  const image = findInput(entry, model);
+  const batch = image.dims[0];
+  if (typeof batch === 'number' && batch > 1)
     throw new PermanentError(
-      'the model has no dense feature map (N×C×h×w that grows with the image); export it without its pooling and classifier',
+      `the model takes ${batch} images at a time; export it with a free batch axis, or for one image`,
     );
-  if (named.length === 0) refuseShallow(deep, model);
-  const { channel_order, scale, mean, std } = entry.input;
+  const asked = askedSize(entry, image);
+  const dense = denseTensors(model, { image, fixed: asked });
+  const choice = explaining(model, image, asked, () => chooseFeatures(model, image.name, entry, dense));
   return {
-    input,
-    channelOrder: channel_order ?? defaultSettings.channelOrder,
-    scale: scale ?? defaultSettings.scale,
-    mean: mean ?? defaultSettings.mean,
-    deviation: std ?? (mean ? [1, 1, 1] : defaultSettings.deviation),
-    deep,
-    fine: nextFiner(named, deep) ?? nextFiner(dense, deep),
+    input: image.name,
+    layout: image.layout,
+    type: image.type,
+    ...scalingOf(entry.input, image.type),
+    ...choice,
+    fixed: dense.fixed,
+    batch: batchOf(model, image, choice.deep, dense.fixed),
   };
-}
-
-/** An RGB image [N,3,H,W] in 0 … 255, as the model wants it. */
-function scaledImage(image: Tensor, { channelOrder, scale, mean, deviation }: ImageScaling): Tensor {
-  const perChannel = (values: readonly number[]) => constant(Float32Array.from(values), [1, 3, 1, 1]);
-  const ordered = channelOrder === 'RGB' ? image : gather(image, integers([2, 1, 0]), { axis: 1 });
-  const factors = perChannel(deviation.map(value => scale / value));
-  const offsets = perChannel(mean.map((value, i) => value / deviation[i]!));
-  return sub(mul(ordered, factors), offsets);
-}
-
-/**
- * The features of an image; scaling and channel order are part of the graph.
- * @param image [N,3,H,W], RGB, 0 … 255
- * @returns maps [N,channels,h,w] at the strides of the settings
- */
-export function applyBackbone(
-  model: ImportedModel,
-  settings: BackboneSettings,
-  image: Tensor,
-): { deep: Tensor; fine?: Tensor } {
-  const { input, deep, fine } = settings;
-  const feeds = { [input]: scaledImage(image, settings) };
-  const [deepMap, fineMap] = applyModel(model, feeds, [deep.name, ...(fine ? [fine.name] : [])], 'backbone');
-  return { deep: deepMap!, ...(fineMap && { fine: fineMap }) };
 }

@@ -46,11 +46,20 @@ const spaceToDepth: Rule = ({ dims: [n, c, h, w] }, node) => {
   return [n!, times(c!, size * size), floorDivided(h!, size), floorDivided(w!, size)];
 };
 
+const tiled: Rule = ({ dims }, node) => {
+  const repeats = node.stored(1);
+  return repeats ? dims.map((dim, i) => times(dim, repeats[i] ?? 1)) : dims.map(freshDim);
+};
+
+/** Queries [N, heads, T, d] with values [N, heads, S, e]. */
+const attended: Rule = ({ dims }, { inputs: [, , v] }) =>
+  dims.length === 4 && v?.dims.length === 4 ? [...dims.slice(0, 3), v.dims[3]!] : unknownDims;
+
 const reducedTo1: Rule = ({ dims }) => dims.map((dim, i) => (i < 2 ? dim : 1));
 
 const sameShape = `LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Erf Gelu Mish ThresholdedRelu Swish
   Floor Ceil Round Sign Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh IsNaN IsInf LRN InstanceNormalization
-  LayerNormalization GroupNormalization RMSNormalization LpNormalization MeanVarianceNormalization CumSum Dropout Hardmax
+  LayerNormalization GroupNormalization RMSNormalization RotaryEmbedding LpNormalization MeanVarianceNormalization CumSum Dropout Hardmax
   Softmax LogSoftmax QuantizeLinear DequantizeLinear Clip Relu Identity Cast Trilu Shrink BatchNormalization`.split(
   /\s+/,
 );
@@ -68,7 +77,20 @@ const rules: Readonly<Record<string, Rule>> = {
   SpaceToDepth: spaceToDepth,
   GlobalMaxPool: reducedTo1,
   GlobalLpPool: reducedTo1,
+  Size: () => [],
+  Tile: tiled,
+  Attention: attended,
 };
+
+/** Operators of ONNX Runtime's own that keep the shape of their first input. */
+const microsoftUnchanged = new Set(
+  'Gelu FastGelu BiasGelu QuickGelu SkipLayerNormalization MultiHeadAttention'.split(' '),
+);
+
+function ruleOf(opType: string, domain: string): Rule | undefined {
+  if (domain === 'com.microsoft') return microsoftUnchanged.has(opType) ? unchanged : undefined;
+  return domain === '' || domain === 'ai.onnx' ? rules[opType] : undefined;
+}
 
 const comparisons = new Set('And Or Xor Not Equal Greater GreaterOrEqual Less LessOrEqual IsNaN IsInf'.split(' '));
 const toIntegers = new Set(['ArgMax', 'ArgMin', 'NonZero', 'Size', 'Shape']);
@@ -93,7 +115,7 @@ const hintedDims = (hint: TensorShape | undefined): readonly Dim[] =>
  */
 export function foreignShapes(node: ReadNode, domain: string, hints: ReadonlyMap<string, TensorShape>): TensorShape[] {
   const [x] = node.inputs;
-  const rule = domain === '' || domain === 'ai.onnx' ? rules[node.opType] : undefined;
+  const rule = ruleOf(node.opType, domain);
   const followable = node.inputs.every(tensor => tensor?.dims !== unknownDims);
   const first = rule && x && followable ? rule(x, node) : unknownDims;
   return node.outputs.map((name, i) => {

@@ -136,10 +136,18 @@ const split: Read = node => {
   return last > 0 ? ops.split(x!, { axis, split: [...new Array<number>(pieces - 1).fill(piece), last] }) : undefined;
 };
 
+/** "To the end" is the largest int64 in many files; as a number it would round up and no longer be one. */
+const inRange = (position: number) => Math.min(Math.max(position, -(2 ** 52)), 2 ** 52);
+
 const slice: Read = node => {
   const [starts, ends, axes, steps] = [1, 2, 3, 4].map(position => node.stored(position));
   if (!starts || !ends || (node.given(3) && !axes) || (node.given(4) && !steps)) return undefined;
-  return ops.slice(node.inputs[0]!, { starts, ends, ...(axes && { axes }), ...(steps && { steps }) });
+  return ops.slice(node.inputs[0]!, {
+    starts: starts.map(inRange),
+    ends: ends.map(inRange),
+    ...(axes && { axes }),
+    ...(steps && { steps }),
+  });
 };
 
 const pad: Read = node => {

@@ -2,6 +2,7 @@
 import { PermanentError } from '../errors.ts';
 import { foreignShapes } from './foreign-shapes.ts';
 import { readAsOurs } from './import-node.ts';
+import { knownValues } from './known-values.ts';
 import { type GraphProto, type ModelProto, type NodeProto, readModel, type ValueInfoProto } from './onnx.ts';
 import { applyOp, cast } from './ops.ts';
 import { ReadNode } from './read-node.ts';
@@ -9,7 +10,7 @@ import { ShapeError } from './shapes.ts';
 import { elementTypeOf, isStorable, storedTensor } from './stored-tensor.ts';
 import { capturedNames, subgraphsOf } from './subgraph.ts';
 import { type ElementType, scope, type Tensor, type TensorShape, unknownDims } from './tensor.ts';
-import { oldestOpset, upgradeGraph } from './upgrade.ts';
+import { newestOpset, oldestOpset, upgradeGraph } from './upgrade.ts';
 
 /** A tensor of a model as declared in the file. Unnamed sizes are named after the tensor. */
 export interface NamedShape extends TensorShape {
@@ -63,6 +64,12 @@ function constantNodes({ initializer = [] }: GraphProto): NodeProto[] {
 function refuseUnusual(model: ModelProto, opset: number): void {
   if (opset < oldestOpset)
     throw new PermanentError(`the model uses opset ${opset}; export it again with opset 13 or newer`);
+  if (opset > newestOpset)
+    throw new PermanentError(
+      `the model uses opset ${opset}, ONNX Runtime here knows up to ${newestOpset}; export it again with opset 18 to ` +
+        `${newestOpset} (PyTorch: torch.onnx.export(…, opset_version=18)), or convert the file (Python: ` +
+        `onnx.version_converter.convert_version(onnx.load("model.onnx"), 18))`,
+    );
   if ((model.functions ?? []).length > 0)
     throw new PermanentError(
       'the model defines functions of its own; save it with them inlined ' +
@@ -119,6 +126,21 @@ function neededNodes(nodes: readonly NodeProto[], wanted: readonly string[], kno
   return { needed: needed.reverse(), missing: [...missing] };
 }
 
+/** The inputs of a model that these tensors are computed from. */
+export function neededInputs(model: ImportedModel, names: readonly string[]): string[] {
+  const { missing } = neededNodes(model.nodes, names, model.constants);
+  return model.inputs.map(({ name }) => name).filter(name => missing.includes(name));
+}
+
+/** The nodes that these tensors are computed by, in order. */
+export const nodesFor = (model: ImportedModel, names: readonly string[]): readonly NodeProto[] =>
+  neededNodes(model.nodes, names, model.constants).needed;
+
+/** The stored weights that these tensors are computed from. */
+export function neededConstants(model: ImportedModel, names: readonly string[]): string[] {
+  return [...new Set(nodesFor(model, names).flatMap(readNames))].filter(name => model.constants.has(name));
+}
+
 /** A foreign node as it stands, with what is known of its outputs. */
 function keepNode(node: NodeProto, read: ReadNode, known: ReadonlyMap<string, Tensor>, model: ImportedModel) {
   const { opType = '', domain = '', attribute = [], input = [] } = node;
@@ -141,11 +163,33 @@ function keepNode(node: NodeProto, read: ReadNode, known: ReadonlyMap<string, Te
 
 const isStandard = ({ domain = '' }: NodeProto) => domain === '' || domain === 'ai.onnx';
 
+/** The branch that an If takes, where its condition follows from sizes that are known. */
+function certainBranch(node: NodeProto, known: ReadonlyMap<string, Tensor>): GraphProto | undefined {
+  if (node.opType !== 'If' || !isStandard(node)) return undefined;
+  const value = knownValues(known.get(node.input?.[0] ?? '')!)?.[0];
+  if (typeof value !== 'number') return undefined;
+  return node.attribute?.find(({ name }) => name === (value ? 'then_branch' : 'else_branch'))?.g;
+}
+
+/** The nodes of a branch in place of the If. */
+function applyBranch(branch: GraphProto, node: NodeProto, known: Map<string, Tensor>, model: ImportedModel): void {
+  const inside = new Map(known);
+  for (const tensor of branch.initializer ?? []) inside.set(tensor.name ?? '', storedTensor(tensor));
+  for (const inner of branch.node ?? []) applyNode(inner, inside, model);
+  for (const [i, name] of (node.output ?? []).entries()) known.set(name, inside.get(branch.output?.[i]?.name ?? '')!);
+}
+
 /**
  * Applies one node of a model and stores its outputs in `known`, by name.
  * @throws PermanentError if its inputs do not fit
  */
 export function applyNode(node: NodeProto, known: Map<string, Tensor>, model: ImportedModel): void {
+  const branch = certainBranch(node, known);
+  if (branch) applyBranch(branch, node, known, model);
+  else applyPlain(node, known, model);
+}
+
+function applyPlain(node: NodeProto, known: Map<string, Tensor>, model: ImportedModel): void {
   const inputs = (node.input ?? []).map(name => (name === '' ? undefined : known.get(name)!));
   const read = new ReadNode(node, inputs);
   try {

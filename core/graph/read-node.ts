@@ -1,4 +1,5 @@
 /** A node of a foreign model, with its inputs found and its attributes at hand. */
+import { knownValues } from './known-values.ts';
 import type { AttributeProto, NodeProto } from './onnx.ts';
 import { constantData, type ElementType, type Tensor } from './tensor.ts';
 
@@ -49,9 +50,13 @@ export class ReadNode {
     return this.#attributes.get(name)?.ints?.map(Number);
   }
 
-  /** The numbers of an input that is stored in the model; undefined if it is computed or left out. */
+  /** The numbers of an input that is stored in the model or follows from sizes that are known; undefined otherwise. */
   stored(position: number): number[] | undefined {
     const tensor = this.inputs[position];
+    if (tensor?.kind === 'node') {
+      const values = knownValues(tensor);
+      return values?.every(value => typeof value === 'number') ? [...values] : undefined;
+    }
     if (tensor?.kind !== 'constant' || !readable.has(tensor.type)) return undefined;
     return Array.from<number | bigint, number>(constantData(tensor), Number);
   }

@@ -127,14 +127,15 @@ function held(at: number, dim: Dim, lowest: number, highest: Dim): Dim {
 }
 
 /**
- * Number of elements of dim[start:end:step], as in Python. An axis of unknown size is taken to be long enough for the
+ * Number of elements of dim[start:end:step], as in Python but for a start in front of everything and a negative step,
+ * which ONNX takes for 0. An axis of unknown size is taken to be long enough for the
  * start and for positions counted from its end.
  */
 function sliced(dim: Dim, start: number, end: number, step: number): Dim {
   check(step !== 0, 'a step is 0');
   if (step < 0) {
     const last = plus(dim, -1);
-    return atLeastZero(ceilDivided(minus(held(start, dim, -1, last), held(end, dim, -1, last)), -step));
+    return atLeastZero(ceilDivided(minus(held(start, dim, 0, last), held(end, dim, -1, last)), -step));
   }
   const to = held(end, dim, 0, dim);
   const inside = typeof dim === 'string' && typeof to === 'number' && to > 0 ? smaller(dim, to) : to;
@@ -229,7 +230,9 @@ function scaled(size: Dim, scale: number): Dim {
 /** Number of steps of a Range, where its scalars are known. */
 function rangeLength(scalars: readonly Tensor[]): Dim {
   const [start, limit, delta] = scalars.map(scalar => knownValues(scalar)?.[0]);
-  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta <= 0) return freshDim();
+  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return freshDim();
+  if (typeof start === 'number' && typeof limit === 'number') return Math.max(0, Math.ceil((limit - start) / delta));
+  if (delta < 0) return freshDim();
   return atLeastZero(ceilDivided(minus(limit, start), delta));
 }
 

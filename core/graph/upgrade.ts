@@ -14,6 +14,9 @@ import { type ConstantTensor, constant, integers } from './tensor.ts';
 /** Older files write broadcasting as attributes and are rare by now. */
 export const oldestOpset = 7;
 
+/** ONNX Runtime 1.30 runs no newer version of the standard operators. */
+export const newestOpset = 26;
+
 type Convert = (node: NodeProto, refuse: (reason: string) => never) => readonly NodeProto[];
 
 /** A change that files below an opset have not seen yet. */
@@ -82,6 +85,7 @@ const chain = (node: NodeProto, ...steps: ((node: NodeProto) => NodeProto[])[]):
 
 const axesToInput: Convert = node => intsToInput(node, 'axes', 1);
 const refused: Convert = (_node, refuse) => refuse('its meaning changed');
+const unknown: Convert = (_node, refuse) => refuse('the ONNX standard has no such operator');
 
 /** Before opset 13 these worked on the matrix of all axes before `axis` by all axes from it on. */
 const overFlattened: Convert = node => {
@@ -214,27 +218,44 @@ const conversions: Readonly<Record<string, readonly Change[]>> = {
 
 /** Operators whose older forms mean the same in opset 21 (https://onnx.ai/onnx/operators/). */
 const unchanged = new Set(
-  `Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool Bernoulli BitShift BitwiseAnd BitwiseNot
+  `Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool Bernoulli BitShift BitwiseAnd BitwiseNot
   BitwiseOr BitwiseXor BlackmanWindow Cast CastLike Ceil Celu CenterCropPad Col2Im Compress Concat ConcatFromSequence
-  Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Det Div
+  Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DeformConv DepthToSpace DequantizeLinear Det Div
   DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gelu
   Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual HammingWindow HannWindow HardSigmoid
-  HardSwish Identity If InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log
-  Loop LpNormalization LpPool MatMul MatMulInteger Max MaxPool MaxRoiPool MaxUnpool Mean MeanVarianceNormalization Min
-  Mish Mod Mul Multinomial Neg NonMaxSuppression NonZero Not OneHot Optional OptionalGetElement OptionalHasElement Or
+  HardSwish Identity If ImageDecoder InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log
+  Loop LpNormalization LpPool MatMul MatMulInteger Max MaxPool MaxRoiPool MaxUnpool Mean MeanVarianceNormalization MelWeightMatrix Min
+  Mish Mod Mul Multinomial Neg NegativeLogLikelihoodLoss NonMaxSuppression NonZero Not OneHot Optional OptionalGetElement OptionalHasElement Or
   PRelu Pow QLinearConv QLinearMatMul QuantizeLinear RNN RandomNormal RandomNormalLike RandomUniform RandomUniformLike
-  Range Reciprocal Relu Reshape ReverseSequence Round ScatterElements ScatterND Selu SequenceAt SequenceConstruct
-  SequenceEmpty SequenceErase SequenceInsert SequenceLength SequenceMap Shape Shrink Sigmoid Sign Sin Sinh Size Softplus
-  Softsign SpaceToDepth SplitToSequence Sqrt Sub Sum Tan Tanh ThresholdedRelu Tile Transpose Trilu Unique Where Xor`.split(
+  Range Reciprocal RegexFullMatch Relu Reshape ReverseSequence Round STFT ScatterElements ScatterND Selu SequenceAt SequenceConstruct
+  SequenceEmpty SequenceErase SequenceInsert SequenceLength SequenceMap Shape Shrink Sigmoid Sign Sin Sinh Size SoftmaxCrossEntropyLoss Softplus
+  Softsign SpaceToDepth SplitToSequence Sqrt StringConcat StringNormalizer StringSplit Sub Sum Tan Tanh TfIdfVectorizer ThresholdedRelu Tile Transpose Trilu Unique Where Xor`.split(
     /\s+/,
   ),
 );
+
+/** Operators that came after opset 21. */
+const newer = 'Attention BitCast CumProd RMSNormalization RotaryEmbedding Swish TensorScatter'.split(' ');
+
+const standard: ReadonlySet<string> = new Set([...Object.keys(conversions), ...unchanged, ...newer]);
+
+/** Sets of operators that ONNX Runtime brings along. */
+const runtimeDomains: ReadonlySet<string> = new Set([
+  'ai.onnx.ml',
+  'com.microsoft',
+  'com.microsoft.nchwc',
+  'org.pytorch.aten',
+]);
+
+/** Whether ONNX Runtime can have such an operator, whatever its version. */
+export const isKnownOperator = ({ opType = '', domain = '' }: NodeProto): boolean =>
+  domain === '' || domain === 'ai.onnx' ? standard.has(opType) : runtimeDomains.has(domain);
 
 function upgradeNode(original: NodeProto, opset: number): readonly NodeProto[] {
   const { opType = '', domain = '', name, output } = original;
   const node = withSubgraphs(original, graph => upgradeGraph(graph, opset));
   if (domain !== '' && domain !== 'ai.onnx') return [node];
-  const changes = conversions[opType] ?? (unchanged.has(opType) ? [] : [{ below: 21, convert: refused }]);
+  const changes = conversions[opType] ?? (unchanged.has(opType) ? [] : [{ below: 21, convert: unknown }]);
   const refuse = (reason: string): never => {
     throw new PermanentError(
       `the node "${name || output?.[0]}" (${opType} of opset ${opset}) cannot be brought to opset 21: ${reason}; ` +

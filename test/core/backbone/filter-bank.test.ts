@@ -1,8 +1,9 @@
 /** The built-in backbone: its form, and that cosines of its features tell textures and colours apart. */
 import ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { applyBackbone } from '#core/backbone/apply-backbone';
 import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
-import { applyBackbone, backboneSettings } from '#core/backbone/settings';
+import { backboneSettings } from '#core/backbone/settings';
 import { importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
 import { readModel } from '#core/graph/onnx';

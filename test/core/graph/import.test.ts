@@ -453,7 +453,7 @@ describe('dense tensors', () => {
     });
 
   test('are found with channels and stride, in order of depth, with the ends of stages marked', () => {
-    const found = denseTensors(importModel(network(['flat', 'stage1'])));
+    const found = denseTensors(importModel(network(['flat', 'stage1']))).tensors;
     expect(found.map(({ name, channels, stride }) => [name, channels, stride])).toEqual([
       ['stem', 8, 4],
       ['a', 8, 4],
@@ -468,7 +468,7 @@ describe('dense tensors', () => {
   });
 
   test('are none without an image', () => {
-    expect(denseTensors(importModel(small(13, ['N', 4], [node('Relu', ['x'], ['y'])])))).toEqual([]);
+    expect(denseTensors(importModel(small(13, ['N', 4], [node('Relu', ['x'], ['y'])]))).tensors).toEqual([]);
   });
 });
 
@@ -564,7 +564,7 @@ describe.skipIf(!existsSync(models))('real models (needs the test data)', () => 
   test('their dense tensors', () => {
     const deepest = (file: string, declared: boolean) =>
       denseTensors(load(file))
-        .filter(tensor => tensor.declared === declared)
+        .tensors.filter(tensor => tensor.declared === declared)
         .at(-1);
     expect(deepest('mobilenetv2-1.0-features.onnx', true)).toMatchObject({
       name: 'features_s32',
@@ -572,7 +572,7 @@ describe.skipIf(!existsSync(models))('real models (needs the test data)', () => 
       stride: 32,
     });
     expect(deepest('squeezenet1.1.onnx', true)).toMatchObject({ name: 'features', channels: 512, stride: 16 });
-    const half = denseTensors(load('squeezenet1.1-fp16.onnx'));
+    const half = denseTensors(load('squeezenet1.1-fp16.onnx')).tensors;
     expect(half.find(({ name }) => name === 'fire9/concat_1')).toMatchObject({
       channels: 512,
       stride: 16,
