@@ -26,6 +26,15 @@ export function thresholdOption(text: string): 'from-scores' | 'from-masks' | nu
   return value;
 }
 
+export function clustersOption(text: string): 'auto' | number {
+  if (text === 'auto') return text;
+  try {
+    return integer(2, 60_000)(text);
+  } catch {
+    throw new InvalidArgumentError('expected auto or a whole number from 2 to 60000');
+  }
+}
+
 export const listOfIntegers = (text: string, before: number[] = []): number[] => [
   ...before,
   ...text.split(',').map(part => integer(0, 65_535)(part.trim())),

@@ -4,6 +4,7 @@ import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
+import { clustersOf } from '#pipeline/choose-clusters';
 import { readJson } from '#pipeline/documents';
 import { decisionOf } from '#pipeline/labeller';
 import type { Ports } from '#pipeline/ports';
@@ -31,7 +32,7 @@ export async function summarise(ports: Ports, plan: Plan, out: string, total: nu
   return {
     out,
     images: counts,
-    clusters: plan.clusters,
+    clusters: await clustersOf(ports.store, plan),
     threshold: decision?.kind === 'threshold' ? decision.threshold : null,
     seconds: { total: Math.round(total * 1000) / 1000, ...seconds },
     imagesPerSecond: { embed: rate('embed'), label: rate('label') },

@@ -6,13 +6,14 @@ import { PermanentError, UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
-import { integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
+import { clustersOption, integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options that go into the request as they are; the request's own defaults stand for what is missing. */
 interface ShapingOptions {
-  readonly clusters?: number;
+  readonly clusters?: number | 'auto';
+  readonly sample?: number;
   readonly restarts?: number;
   readonly threshold?: 'from-scores' | 'from-masks' | number;
   readonly classes?: number;
@@ -56,8 +57,13 @@ export function registerRun(program: Command): void {
     )
     .option(
       '--clusters <k>',
-      'how many classes to find (default: as many as the masks have, else a tenth of the images, 2 to 50)',
-      integer(2, 60_000),
+      'how many classes to find, or auto: as many as come out alike in both halves of the photos (default: as many as the masks have, else a tenth of the images, 2 to 50)',
+      clustersOption,
+    )
+    .option(
+      '--sample <n>',
+      'find the classes in so many of the photos, drawn by --seed, and label all (default: all)',
+      integer(2, 2 ** 31 - 1),
     )
     .option('--restarts <n>', 'k-means runs, of which the best is kept', integer(1, 1000), 10)
     .option(

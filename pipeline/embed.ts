@@ -14,6 +14,7 @@ import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { type ReadImage, readImage } from './inputs.ts';
 import { finishPiece } from './marker.ts';
+import { findNearDuplicates, nearDuplicatesPiece } from './near-duplicates.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 /** What embed tells about one image. */
@@ -41,7 +42,11 @@ interface Vectors {
   readonly pooled: Float32Array;
 }
 
-export async function embed(ports: Ports, plan: Plan, shard: string): Promise<void> {
+export async function embed(ports: Ports, plan: Plan, piece: string): Promise<void> {
+  return piece === nearDuplicatesPiece ? findNearDuplicates(ports, plan) : embedShard(ports, plan, piece);
+}
+
+async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));

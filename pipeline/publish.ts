@@ -4,6 +4,7 @@ import type { Plan } from '#core/job/plan';
 import type { Card } from '#core/labels/card';
 import { defaultClasses, formatClassMap } from '#core/labels/class-map';
 import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { clustersOf } from './choose-clusters.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { decisionOf } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
@@ -43,7 +44,7 @@ async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
   const at = (file: string) => keys.model(card.name, card.modelVersion, file);
   await ports.store.putNew(at('model.onnx'), model);
   await ports.store.putNew(at('card.json'), toJson(card));
-  await ports.store.putNew(at('classes.json'), formatClassMap(defaultClasses(plan.clusters)));
+  await ports.store.putNew(at('classes.json'), formatClassMap(defaultClasses(card.clusters)));
   return { card };
 }
 
@@ -72,7 +73,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     name: run.name,
     modelVersion: sha(toJson([hashes, decision])).slice(0, 12),
     created: new Date(ports.clock.now()).toISOString(),
-    clusters: plan.clusters,
+    clusters: await clustersOf(ports.store, plan),
     decision,
     inputs: {
       resize: sizeRule(run),
@@ -86,7 +87,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     method: run.method,
     attention: { kind: report.kind, check: report.check ?? null },
     unit: run.unit,
-    trainedOn: { images: plan.images },
+    trainedOn: { images: plan.images, ...(run.sample && { sample: run.sample }) },
     metrics: metrics && {
       miou: metrics.miou,
       miouForeground: metrics.miouForeground,

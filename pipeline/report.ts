@@ -21,6 +21,7 @@ import type {
   RunFacts,
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
+import { clustersOf } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
@@ -77,7 +78,7 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
 async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
   const rows = new Map<string, ClusterRow>();
   for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
-  const sheets = Array.from({ length: plan.clusters }, () => new ClassSheet());
+  const sheets = Array.from({ length: await clustersOf(ports.store, plan) }, () => new ClassSheet());
   const review: Gathered['review'] = new Smallest(reviewLength);
   const all: number[] = [];
   let pixels = 0;
@@ -186,6 +187,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   const parts = ['selflabel run IMAGES --out DIR'];
   if (run.backbone !== 'filter-bank') parts.push(`--backbone ${run.backbone.replace('backbones/', '')}`);
   parts.push(`--clusters ${plan.clusters}`);
+  if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== 'self-trained') parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
@@ -230,6 +232,9 @@ async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
 }
 
+const sampleWords = ({ trainedOn: { sample } }: Card): string =>
+  typeof sample === 'number' ? `; classes from a sample of ${sample}` : '';
+
 function modelFacts(card: Card): ModelFacts {
   return {
     name: card.name,
@@ -239,7 +244,7 @@ function modelFacts(card: Card): ModelFacts {
     input: { shorterSide: card.inputs.resize.shorterSide, stride: card.inputs.stride },
     hashes: Object.entries(card.hashes),
     facts: [
-      ['trained on', `${card.trainedOn.images} files, no labels`],
+      ['trained on', `${card.trainedOn.images} files, no labels${sampleWords(card)}`],
       ['backbone', card.backbone],
       ['attention', card.attention.kind],
       ['classes', String(card.clusters)],

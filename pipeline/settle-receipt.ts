@@ -3,6 +3,7 @@ import type { Plan } from '#core/job/plan';
 import { waves } from '#core/job/progress';
 import { balanceReceipt, type Receipt } from '#core/job/receipt';
 import { settleRun } from '#core/job/request';
+import { clustersOf } from './choose-clusters.ts';
 import { readObject } from './documents.ts';
 import type { LabelledImage, LabelSummary } from './label.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -51,7 +52,7 @@ export async function settleReceipt(ports: Ports, plan: Plan): Promise<Receipt> 
     if (image.state === 'duplicate') lists.duplicate.push({ image: image.name, of: image.of });
     else lists[image.state].push(image.name);
   }
-  const settings = settingsOf(plan);
+  const settings = settingsOf(plan, await clustersOf(ports.store, plan));
   return balanceReceipt(
     { ...lists, settings, hashes: await hashesOf(ports, plan), timing: await timingOf(ports.store, plan) },
     plan.images,
@@ -59,7 +60,7 @@ export async function settleReceipt(ports: Ports, plan: Plan): Promise<Receipt> 
 }
 
 /** What shapes the result; no paths. */
-function settingsOf(plan: Plan): Record<string, unknown> {
+function settingsOf(plan: Plan, clusters: number): Record<string, unknown> {
   const { request } = plan;
   const settled = request.kind === 'run' ? settleRun(request) : request;
   const { images: _images, masks: _masks, ...settings } = settled;
@@ -67,7 +68,8 @@ function settingsOf(plan: Plan): Record<string, unknown> {
     key,
     typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value,
   ]);
-  return { ...Object.fromEntries(names), clusters: plan.clusters, classes: plan.classes ?? null };
+  const chosen = plan.clusters === 'auto' ? { clustersChosen: 'auto' } : {};
+  return { ...Object.fromEntries(names), clusters, ...chosen, classes: plan.classes ?? null };
 }
 
 async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<string, string>> {
