@@ -35,6 +35,14 @@ export function clustersOption(text: string): 'auto' | number {
   }
 }
 
+/** A number from 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('expected a number from 0 to 1');
+  return value;
+}
+
 export const listOfIntegers = (text: string, before: number[] = []): number[] => [
   ...before,
   ...text.split(',').map(part => integer(0, 65_535)(part.trim())),

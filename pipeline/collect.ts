@@ -7,6 +7,7 @@ import { labelPaths } from '#core/labels/label-path';
 import { fromJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
+import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
@@ -88,6 +89,8 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
   }
   await copy(target, 'classes.json', target, 'model/classes.json');
   await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
+  await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
 }
 
 /** Names given by hand do not fit new clusters, but are work that nobody wants to lose. */

@@ -12,10 +12,10 @@ import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { Model, ObjectStore, Ports, TensorValue } from './ports.ts';
 
 /**
- * Cosine of two embeddings from which on images count as near-duplicates. Copies that were encoded anew, made smaller or a
- * little brighter lie above it, other photos of the same kind of object below (figures in bench/RESULTS.md).
+ * Cosine of two embeddings from which on images count as near-duplicates: most copies that were encoded anew or made a
+ * little brighter lie above it, one in a hundred different photos of the same kind of thing too (bench/RESULTS.md).
  */
-export const nearDuplicateCosine = 0.99;
+export const nearDuplicateCosine = 0.98;
 
 /** The piece of stage embed that comes after all shards. */
 export const nearDuplicatesPiece = 'near-duplicates';

@@ -21,13 +21,15 @@ import type {
   RunFacts,
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
-import { clustersOf } from './choose-clusters.ts';
+import { clustersOf, readChoice } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
+import { proposeMerges } from './merge-proposals.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
+import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { programVersion } from './version.ts';
 
@@ -46,7 +48,9 @@ const secondsPerImage = 8;
 export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, card: Card): Promise<void> {
   const gathered = await gather(ports, plan);
   const members = gathered.sheets.map(pickMembers);
-  const names = new Set([...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name));
+  const alike = await shownNearDuplicates(ports.store, plan);
+  const chosen = [...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name);
+  const names = new Set([...chosen, ...alike.groups.flatMap(group => group.names)]);
   await removeThumbnails(ports.store, plan);
   const thumbnails = await writeThumbnails(ports, plan, names);
   const { report } = await openAttention(ports.store, plan);
@@ -63,6 +67,9 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     classes: gathered.sheets.map((sheet, i) => classFacts(sheet, i + 1, gathered.pixels, members[i]!, thumbnails)),
     directory: ports.place,
     review: reviewFacts(gathered, thumbnails),
+    choice: (await readChoice(ports.store, plan)) ?? null,
+    merges: mergeFacts(await proposeMerges(ports, plan)),
+    nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
