@@ -191,14 +191,20 @@ function parseSettings(bytes: Uint8Array, file: string): unknown {
   }
 }
 
-export function describeRun({ images, clusters, metrics, report, out, seconds }: RunSummary): string {
+export function describeRun({ images, clusters, metrics, report, out, seconds, bound }: RunSummary): string {
   const lines = [
     `${images.total} inputs: ${images.labelled} labelled, ${images.empty} empty, ${images.duplicate} duplicate, ${images.rejected} rejected`,
     `${clusters} classes in ${seconds.total.toFixed(0)} s; label maps in ${join(out, 'labels')}`,
   ];
+  if (bound) lines.push(describeBound(bound));
   if (metrics) lines.push(describeMetrics(metrics));
   return `${[...lines, `report: ${report}`].join('\n')}\n`;
 }
+
+const limits = { decode: 'decode-bound', model: 'model-bound', balanced: 'balanced' };
+
+const describeBound = ({ by, decodeRate, modelRate }: NonNullable<RunSummary['bound']>): string =>
+  `${limits[by]}: alone, decoding would do ${decodeRate.toFixed(1)} images/s and the model ${modelRate.toFixed(1)}`;
 
 function describeMetrics({ foregroundIou, pixelMatched, baselines }: NonNullable<RunSummary['metrics']>): string {
   const say = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(3));

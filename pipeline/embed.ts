@@ -15,6 +15,7 @@ import { mapInOrder } from './in-flight.ts';
 import { type ReadImage, readImage } from './inputs.ts';
 import { finishPiece } from './marker.ts';
 import { findNearDuplicates, nearDuplicatesPiece } from './near-duplicates.ts';
+import { Pace, type PaceSummary } from './pace.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 /** What embed tells about one image. */
@@ -33,6 +34,7 @@ export type EmbeddedImage =
 
 export interface EmbedSummary {
   readonly images: readonly EmbeddedImage[];
+  readonly pace: PaceSummary;
 }
 
 interface Vectors {
@@ -52,11 +54,12 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
   const { model, threshold } = await embeddingModel(ports, plan, run);
   const rule = sizeRule(run);
+  const pace = new Pace(ports, ports.tuning.threads);
   const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
   try {
     const work = async (planned: (typeof images)[number]) => {
-      const read = await readImage(ports, run.images, planned, rule);
-      return read.state === 'rejected' ? { image: read } : embedOne(model, run, threshold, read);
+      const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
+      return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, threshold }, read);
     };
     for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
       results.push(result);
@@ -73,7 +76,7 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
     'embed',
     shard,
     outputs,
-    { images: results.map(r => r.image) } satisfies EmbedSummary,
+    { images: results.map(r => r.image), pace: pace.summary() } satisfies EmbedSummary,
     started,
   );
 }
@@ -91,10 +94,18 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
   return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
 }
 
-async function embedOne(model: Model, run: SettledRun, threshold: number, read: ReadImage & { state: 'read' }) {
+interface Embedder {
+  readonly model: Model;
+  readonly pace: Pace;
+  readonly run: SettledRun;
+  readonly threshold: number;
+}
+
+async function embedOne({ model, pace, run, threshold }: Embedder, read: ReadImage & { state: 'read' }) {
   const { name, sha256, decoded } = read;
   const { image, width, height, notes } = decoded;
-  const { outputs } = await model.run(pixelFeeds(image, { width, height }, sizeRule(run)));
+  const feeds = pixelFeeds(image, { width, height }, sizeRule(run));
+  const { outputs } = await pace.during('model', () => model.run(feeds));
   const vectors =
     run.unit === 'image'
       ? wholeImage(outputs.pooled!)

@@ -27,6 +27,7 @@ import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from 
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
 import { proposeMerges } from './merge-proposals.ts';
+import { embedBound } from './pace.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
@@ -56,7 +57,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
   const { report } = await openAttention(ports.store, plan);
   const run = runOf(plan);
   const data: ReportData = {
-    run: runFacts(ports, plan, run, receipt, card),
+    run: { ...runFacts(ports, plan, run, receipt, card), bound: await embedBound(ports.store, plan) },
     receipt: {
       counts: receipt.counts,
       rejected: receipt.rejected,
@@ -166,7 +167,7 @@ function reasonsFor(labels: readonly number[], place: number): string[] {
   return reasons;
 }
 
-function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): RunFacts {
+function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
   const timing = receipt.timing as Record<string, number>;
   const perImage = new Set(['embed', 'label']);
   return {
@@ -182,7 +183,6 @@ function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, c
     })),
     totalSeconds: Object.values(timing).reduce((a, b) => a + b, 0),
     peakMemoryBytes: null,
-    bound: null,
     backbone: { name: card.backbone, sha256: card.hashes.backbone ?? null, builtIn: run.backbone === 'filter-bank' },
     settings: Object.entries(receipt.settings).map(([name, value]) => [name, String(value)] as const),
     command: commandOf(plan, run),

@@ -10,7 +10,7 @@ import { writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { parseRequest } from '#core/job/request';
 import { Random } from '#core/random';
-import type { EmbedSummary } from '#pipeline/embed';
+import type { EmbeddedImage } from '#pipeline/embed';
 import { finishPiece } from '#pipeline/marker';
 import { findNearDuplicates, nearDuplicateCosine, readNearDuplicates } from '#pipeline/near-duplicates';
 import type { Ports } from '#pipeline/ports';
@@ -58,7 +58,7 @@ function drawVectors(count: number): Float32Array {
 async function fill(ports: Ports, vectors: Float32Array, count: number): Promise<string[]> {
   const distinct: string[] = [];
   for (const [s, shard] of plan.shards.entries()) {
-    const images: EmbedSummary['images'][number][] = [];
+    const images: EmbeddedImage[] = [];
     const rows: number[] = [];
     for (let i = s; i < count; i += plan.shards.length) {
       const name = `${shard}/${i}.jpg`;
@@ -74,7 +74,7 @@ async function fill(ports: Ports, vectors: Float32Array, count: number): Promise
     const data = new Float32Array(rows.length * dimension);
     rows.forEach((row, at) => data.set(vectors.subarray(row * dimension, (row + 1) * dimension), at * dimension));
     const outputs = { 'pooled.npy': writeNpy({ kind: 'float32', data, shape: [rows.length, dimension] }) };
-    await finishPiece(ports, plan, 'embed', shard, outputs, { images } satisfies EmbedSummary, 0);
+    await finishPiece(ports, plan, 'embed', shard, outputs, { images }, 0);
   }
   return distinct;
 }
