@@ -11,7 +11,7 @@ import { countClasses } from './ground-truth.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
 /** Raised when a stage computes something else from the same inputs, so that old outputs are not taken for new ones. */
-const recipeVersion = 1;
+const recipeVersion = 2;
 
 export async function plan(ports: Ports, job: string): Promise<void> {
   const request = parseRequest(await readJson(ports.store, keys.request(job)));
