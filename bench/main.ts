@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<void>> = {
   sample: async () => (await import('./sample.ts')).sample(),
   throughput: async () => (await import('./throughput.ts')).throughput(),
   kmeans: async () => (await import('./kmeans.ts')).kmeans(),
+  'kmeans-faiss': async () => (await import('./kmeans-faiss.ts')).kmeansFaiss(),
   size: async () => (await import('./size.ts')).size(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
 };

@@ -162,7 +162,7 @@ function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
 }
 
 /** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
-const memoryForVectors = 400 * 2 ** 20;
+const memoryForVectors = 256 * 2 ** 20;
 
 /** The vectors to be clustered, in path order and in blocks that fit the number of clusters. */
 export async function clusterRows(

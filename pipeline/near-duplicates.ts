@@ -58,15 +58,19 @@ interface Part extends VectorSet {
 /** Numbers of images that are similar, linked. */
 async function linkSimilar(ports: Ports, plan: Plan): Promise<SimilarGroups> {
   const groups = new SimilarGroups();
-  const { count, dimension } = await sizeOf(ports.store, plan);
+  const size = await sizeOf(ports.store, plan);
+  const { count, dimension } = size;
   if (count < 2) return groups;
   const lastColumns = count % blockRows || blockRows;
   const options = { sessions: ports.models.device === 'cpu' ? ports.tuning.threads : 1, threadsPerSession: 1 };
   const model = await ports.models.load(similarGraph(dimension, Math.min(few, lastColumns)), options);
   try {
     const rows = Math.max(1, Math.floor(partBytes / (4 * dimension * blockRows))) * blockRows;
-    for await (const part of parts(ports.store, plan, rows, 0)) {
-      for await (const other of parts(ports.store, plan, rows, part.first)) {
+    for await (const part of parts(ports.store, plan, size, rows, 0)) {
+      await compareParts(model, part, part, options.sessions + 1, groups);
+      const next = part.first + part.count;
+      if (next === size.count) break;
+      for await (const other of parts(ports.store, plan, size, rows, next)) {
         if (other.first - part.first >= furthest) break;
         await compareParts(model, part, other, options.sessions + 1, groups);
       }
@@ -109,23 +113,25 @@ async function* distinctImages(
 }
 
 /** All vectors from the image `from` on, in parts of so many rows. */
-async function* parts(store: ObjectStore, plan: Plan, rows: number, from: number): AsyncGenerator<Part> {
+async function* parts(
+  store: ObjectStore,
+  plan: Plan,
+  { count, dimension }: { count: number; dimension: number },
+  rows: number,
+  from: number,
+): AsyncGenerator<Part> {
+  const begin = (first: number) => new Float32Array(Math.min(rows, count - first) * dimension);
+  let first = from;
+  let data = begin(first);
   let number = 0;
-  let held: Float32Array[] = [];
-  const part = (): Part => {
-    const dimension = held[0]!.length;
-    const data = new Float32Array(held.length * dimension);
-    for (const [i, vector] of held.entries()) data.set(vector, i * dimension);
-    return { data, count: held.length, dimension, first: number - held.length };
-  };
   for await (const { vector } of distinctImages(store, plan)) {
     if (number++ < from) continue;
-    held.push(vector);
-    if (held.length < rows) continue;
-    yield part();
-    held = [];
+    data.set(vector, (number - 1 - first) * dimension);
+    if ((number - first) * dimension < data.length) continue;
+    yield { data, count: number - first, dimension, first };
+    first = number;
+    data = begin(first);
   }
-  if (held.length) yield part();
 }
 
 async function compareParts(model: Model, a: Part, b: Part, inFlight: number, groups: SimilarGroups): Promise<void> {
@@ -145,7 +151,7 @@ async function compareParts(model: Model, a: Part, b: Part, inFlight: number, gr
 /** Where two blocks begin within their parts; of the blocks of one part, each pair once. */
 function* blockPairs(a: Part, b: Part): Generator<readonly [number, number]> {
   for (let i = 0; i < a.count; i += blockRows) {
-    for (let j = a.first === b.first ? i : 0; j < b.count; j += blockRows) yield [i, j];
+    for (let j = a === b ? i : 0; j < b.count; j += blockRows) yield [i, j];
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { centroidFeeds } from '#core/clustering/assign-graph';
 import { addRow, type Centroids, type ClusterSums, driftOf, emptySums } from '#core/clustering/kmeans';
-import { distanceBetween, type Metric } from '#core/clustering/metric';
+import { distanceBetween, type Metric, squaredDistance } from '#core/clustering/metric';
 import { FeedCopies, tensor } from './assign-vectors.ts';
 import type { VectorFacts } from './inspect-vectors.ts';
 import type { Model, RunResult } from './ports.ts';
@@ -29,6 +29,10 @@ export interface PrunedOptions {
   /** Vectors per batch. */
   readonly rows: number;
 }
+
+/** Exact distances are given up for a step when, after so many, fewer than one in so many settles anything. */
+const fewestTries = 512;
+const leastWins = 32;
 
 /** Vectors gathered from the source to be compared with all centroids. */
 interface Batch {
@@ -55,6 +59,9 @@ export class PrunedAssignment {
   readonly #spare: Float32Array[] = [];
   #before: Centroids | undefined;
   #moved = 0;
+  /** Exact distances of this step, and how many of them settled their vector. */
+  #tries = 0;
+  #wins = 0;
 
   constructor(source: VectorSource, clusters: number, options: PrunedOptions) {
     this.#source = source;
@@ -74,6 +81,8 @@ export class PrunedAssignment {
     const pending: { batch: Batch; run: Promise<RunResult> }[] = [];
     let compared = 0;
     this.#moved = 0;
+    this.#tries = 0;
+    this.#wins = 0;
     const takeNext = async () => {
       const { batch, run } = pending.shift()!;
       const { outputs, feeds: returned } = await run;
@@ -140,12 +149,22 @@ export class PrunedAssignment {
     const upper = this.#upper[index]! + moves[own]!;
     this.#upper[index] = upper;
     if (upper < lower) return true;
-    // Nothing left to win by an exact distance.
-    if (lower <= 0) return false;
+    if (lower <= 0 || !this.#pays()) return false;
     const { data, dimension } = centroids;
-    const exact = distanceBetween(block, at, data, own * dimension, dimension, this.#options.metric);
+    const exact =
+      this.#options.metric === 'cosine'
+        ? distanceBetween(block, at, data, own * dimension, dimension, 'cosine')
+        : squaredDistance(block, at, data, own * dimension, dimension);
     this.#upper[index] = Math.sqrt(exact) * (1 + 1e-12);
-    return this.#upper[index]! < lower;
+    const settled = this.#upper[index]! < lower;
+    this.#tries++;
+    if (settled) this.#wins++;
+    return settled;
+  }
+
+  /** An exact distance costs a few hundredths of comparing with all centroids: not worth it where it hardly ever settles. */
+  #pays(): boolean {
+    return this.#tries < fewestTries || this.#wins * leastWins > this.#tries;
   }
 
   /**
