@@ -64,7 +64,10 @@ async function ours(
 ): Promise<Course & { compared: number[] }> {
   const source = blocksInMemory(blocks, dimension);
   const seeding = await gatherRows(source, randomRows(count, clusters, new Random(3)));
-  writeFileSync(`${folder}/seeds.npy`, writeNpy({ kind: 'float32', shape: [clusters, dimension], data: seeding.data }));
+  writeFileSync(
+    `${folder}/seeds.npy`,
+    writeNpy({ kind: 'float32', shape: [clusters, dimension], data: Float32Array.from(seeding.data) }),
+  );
   const course = { seconds: [] as number[], objectives: [] as number[], compared: [] as number[], processor: 0 };
   const before = process.cpuUsage();
   let last = performance.now();

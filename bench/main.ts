@@ -6,6 +6,7 @@ const benches: Record<string, () => Promise<void>> = {
   quality: async () => (await import('./quality.ts')).quality(),
   scales: async () => (await import('./quality.ts')).scales(),
   clusters: async () => (await import('./clusters.ts')).clusters(),
+  auto: async () => (await import('./auto.ts')).auto(),
   sample: async () => (await import('./sample.ts')).sample(),
   throughput: async () => (await import('./throughput.ts')).throughput(),
   kmeans: async () => (await import('./kmeans.ts')).kmeans(),

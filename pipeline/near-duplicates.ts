@@ -35,9 +35,10 @@ export interface NearDuplicatesSummary {
   readonly images: number;
 }
 
-export async function findNearDuplicates(ports: Ports, plan: Plan): Promise<void> {
+/** @param bytes of vectors held at once, twice */
+export async function findNearDuplicates(ports: Ports, plan: Plan, bytes: number = partBytes): Promise<void> {
   const started = ports.clock.now();
-  const groups = (await linkSimilar(ports, plan)).groups();
+  const groups = (await linkSimilar(ports, plan, bytes)).groups();
   const rows = await nameMembers(ports.store, plan, groups);
   const csv = new TextEncoder().encode(writeNearDuplicatesCsv(rows));
   const summary: NearDuplicatesSummary = { groups: groups.length, images: rows.length };
@@ -56,7 +57,7 @@ interface Part extends VectorSet {
 }
 
 /** Numbers of images that are similar, linked. */
-async function linkSimilar(ports: Ports, plan: Plan): Promise<SimilarGroups> {
+async function linkSimilar(ports: Ports, plan: Plan, bytes: number): Promise<SimilarGroups> {
   const groups = new SimilarGroups();
   const size = await sizeOf(ports.store, plan);
   const { count, dimension } = size;
@@ -65,7 +66,7 @@ async function linkSimilar(ports: Ports, plan: Plan): Promise<SimilarGroups> {
   const options = { sessions: ports.models.device === 'cpu' ? ports.tuning.threads : 1, threadsPerSession: 1 };
   const model = await ports.models.load(similarGraph(dimension, Math.min(few, lastColumns)), options);
   try {
-    const rows = Math.max(1, Math.floor(partBytes / (4 * dimension * blockRows))) * blockRows;
+    const rows = Math.max(1, Math.floor(bytes / (4 * dimension * blockRows))) * blockRows;
     for await (const part of parts(ports.store, plan, size, rows, 0)) {
       await compareParts(model, part, part, options.sessions + 1, groups);
       const next = part.first + part.count;

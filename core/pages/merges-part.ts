@@ -14,7 +14,7 @@ export function mergesPart({ merges, classes, directory }: ReportData): HtmlPart
   if (merges.groups.length === 0) return null;
   const byId = new Map(classes.map(one => [one.id, one]));
   const rest = merges.total - merges.groups.length;
-  return html`<h3>Proposed merges</h3>
+  return html`<h3 id="merges">Proposed merges</h3>
 <p class="under">Classes whose centroids are near and that lie in the same pictures: perhaps one thing cut in two. The score
 is 0 to 1; from ${ratioText(merges.above)} on a merge is proposed. Look at the pictures, then carry out all of them, or one by
 one; <code>classes undo</code> takes them back.</p>

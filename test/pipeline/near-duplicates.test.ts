@@ -79,35 +79,41 @@ async function fill(ports: Ports, vectors: Float32Array, count: number): Promise
   return distinct;
 }
 
-test('every pair above the threshold ends in one group; copies and other files take no part', async () => {
-  const count = 2300;
-  const vectors = drawVectors(count);
-  const ports = portsOf(2);
-  const names = await fill(ports, vectors, count);
-  await findNearDuplicates(ports, plan);
-  const rows = await readNearDuplicates(ports.store, plan);
+test.each([
+  ['held at once', 2 ** 27],
+  ['held block by block', 1],
+])(
+  'every pair above the threshold ends in one group, vectors %s; copies and other files take no part',
+  async (_, bytes) => {
+    const count = 2300;
+    const vectors = drawVectors(count);
+    const ports = portsOf(2);
+    const names = await fill(ports, vectors, count);
+    await findNearDuplicates(ports, plan, bytes);
+    const rows = await readNearDuplicates(ports.store, plan);
 
-  const expected = new SimilarGroups();
-  for (let a = 0; a < count; a++) {
-    for (let b = 0; b < a; b++) {
-      let cosine = 0;
-      for (let i = 0; i < dimension; i++) cosine += vectors[a * dimension + i]! * vectors[b * dimension + i]!;
-      if (cosine >= nearDuplicateCosine) expected.link(a, b, cosine);
+    const expected = new SimilarGroups();
+    for (let a = 0; a < count; a++) {
+      for (let b = 0; b < a; b++) {
+        let cosine = 0;
+        for (let i = 0; i < dimension; i++) cosine += vectors[a * dimension + i]! * vectors[b * dimension + i]!;
+        if (cosine >= nearDuplicateCosine) expected.link(a, b, cosine);
+      }
     }
-  }
-  const members = expected.groups().map(group => group.members.map(member => names[member]!).sort());
-  expect(members.length).toBeGreaterThan(15);
-  const found = new Map<number, string[]>();
-  for (const { group, image } of rows) found.set(group, [...(found.get(group) ?? []), image].sort());
-  expect([...found.values()].sort()).toEqual(members.sort());
-  const strongest = new Map(
-    expected.groups().flatMap(group => group.members.map((member, i) => [names[member]!, group.strongest[i]!])),
-  );
-  for (const { image, like, cosine } of rows) {
-    expect(like).toBe(names[strongest.get(image)!.to]);
-    expect(cosine).toBeCloseTo(strongest.get(image)!.strength, 5);
-  }
-});
+    const members = expected.groups().map(group => group.members.map(member => names[member]!).sort());
+    expect(members.length).toBeGreaterThan(15);
+    const found = new Map<number, string[]>();
+    for (const { group, image } of rows) found.set(group, [...(found.get(group) ?? []), image].sort());
+    expect([...found.values()].sort()).toEqual(members.sort());
+    const strongest = new Map(
+      expected.groups().flatMap(group => group.members.map((member, i) => [names[member]!, group.strongest[i]!])),
+    );
+    for (const { image, like, cosine } of rows) {
+      expect(like).toBe(names[strongest.get(image)!.to]);
+      expect(cosine).toBeCloseTo(strongest.get(image)!.strength, 5);
+    }
+  },
+);
 
 test('the number of threads changes no byte; nothing to compare is no error', async () => {
   const vectors = drawVectors(1500);

@@ -9,8 +9,9 @@ const page = reportPage(base);
 test('a merge shows pictures of both classes and the commands for one and for all', () => {
   expect(page).toContain('<code>selflabel classes merge harbour-2026 --proposed</code>');
   expect(page).toContain('<code>selflabel classes merge harbour-2026 1 3</code>');
+  expect(page).toContain('<a href="#merges">2 merges proposed</a>');
   expect(page).toContain('1 more proposal in <code>merges.json</code>');
-  const part = page.slice(page.indexOf('Proposed merges'));
+  const part = page.slice(page.indexOf('>Proposed merges'));
   const links = [...part.matchAll(/<a href="([^"]*)"><span class="t">/g)].map(([, href]) => href);
   expect(links.slice(0, 6)).toEqual(['#class-1', '#class-1', '#class-1', '#class-3', '#class-3', '#class-3']);
 });
