@@ -12,6 +12,7 @@ const benches: Record<string, () => Promise<void>> = {
   kmeans: async () => (await import('./kmeans.ts')).kmeans(),
   'kmeans-faiss': async () => (await import('./kmeans-faiss.ts')).kmeansFaiss(),
   size: async () => (await import('./size.ts')).size(),
+  state: async () => (await import('./state.ts')).state(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
 };
 

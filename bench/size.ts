@@ -38,7 +38,7 @@ function picture(index: number): RgbImage {
 }
 
 /** A folder of so many pictures; made once. */
-async function makePictures(count: number): Promise<string> {
+export async function makePictures(count: number): Promise<string> {
   const folder = `.bench/size-images/${count}`;
   if (existsSync(join(folder, '..', `${count}.done`))) return folder;
   const codec = new SharpCodec();
@@ -64,9 +64,21 @@ function highestMemory({ pid }: ChildProcess): number | null {
   }
 }
 
-async function runOn(folder: string, out: string): Promise<{ summary: RunSummary; seen: number | null }> {
-  const words = ['dist/selflabel.mjs', 'run', folder, '--out', out, '--clusters', '50', '--restarts', '3', '--json'];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+export const runCommand = (folder: string, out: string): string[] => [
+  'dist/selflabel.mjs',
+  'run',
+  folder,
+  '--out',
+  out,
+  '--clusters',
+  '50',
+  '--restarts',
+  '3',
+  '--json',
+];
+
+export async function runOn(folder: string, out: string): Promise<{ summary: RunSummary; seen: number | null }> {
+  const child = spawn(process.execPath, runCommand(folder, out), { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout!.setEncoding('utf8').on('data', text => {
     output += text;
@@ -81,7 +93,7 @@ async function runOn(folder: string, out: string): Promise<{ summary: RunSummary
   return { summary: JSON.parse(output) as RunSummary, seen };
 }
 
-const megabytes = (bytes: number | null): string => (bytes === null ? '–' : `${Math.round(bytes / 1e6)} MB`);
+export const megabytes = (bytes: number | null): string => (bytes === null ? '–' : `${Math.round(bytes / 1e6)} MB`);
 
 export async function size(): Promise<void> {
   execFileSync(process.execPath, ['build.mjs'], { stdio: 'inherit' });

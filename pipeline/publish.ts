@@ -21,8 +21,8 @@ export interface PublishSummary {
 export async function publish(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const published = plan.request.kind === 'run' ? await publishModel(ports, plan) : undefined;
-  const receipt = await settleReceipt(ports, plan);
-  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(receipt));
+  const { receipt, document } = await settleReceipt(ports, plan);
+  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(document));
   if (plan.request.masks) {
     const metrics = await readObject(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
     await ports.store.put(keys.published(plan.job, 'metrics.json'), metrics);
@@ -35,7 +35,7 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
     model: published?.card.name ?? null,
     version: published?.card.modelVersion ?? null,
   };
-  await finishPiece(ports, plan, 'publish', piece, { json: toJson(receipt) }, summary, started);
+  await finishPiece(ports, plan, 'publish', piece, { json: toJson(document) }, summary, started);
 }
 
 async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
