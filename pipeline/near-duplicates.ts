@@ -102,10 +102,11 @@ async function* distinctImages(
     const key = outputKey(plan, 'embed', shard, 'pooled.npy');
     const { data, shape } = readNpyOf('float32', await readObject(store, key));
     const dimension = shape[1] ?? 0;
-    let at = 0;
+    let read = 0;
     for (const image of images) {
       if (image.state !== 'read') continue;
-      const vector = data.subarray(at, (at += dimension));
+      const vector = data.subarray(read * dimension, (read + 1) * dimension);
+      read++;
       if (seen.has(image.sha256)) continue;
       seen.add(image.sha256);
       yield { name: image.name, vector };

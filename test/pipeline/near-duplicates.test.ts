@@ -72,7 +72,9 @@ async function fill(ports: Ports, vectors: Float32Array, count: number): Promise
       rows.push(i);
     }
     const data = new Float32Array(rows.length * dimension);
-    rows.forEach((row, at) => data.set(vectors.subarray(row * dimension, (row + 1) * dimension), at * dimension));
+    rows.forEach((row, at) => {
+      data.set(vectors.subarray(row * dimension, (row + 1) * dimension), at * dimension);
+    });
     const outputs = { 'pooled.npy': writeNpy({ kind: 'float32', data, shape: [rows.length, dimension] }) };
     await finishPiece(ports, plan, 'embed', shard, outputs, { images }, 0);
   }
