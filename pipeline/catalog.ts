@@ -164,12 +164,16 @@ function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
 /** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
 const memoryForVectors = 256 * 2 ** 20;
 
-/** The vectors to be clustered, in path order and in blocks that fit the number of clusters. */
+/**
+ * The vectors to be clustered, in path order and in blocks that fit the number of clusters.
+ * @param memory bytes up to which they are held
+ */
 export async function clusterRows(
   store: ObjectStore,
   plan: Plan,
   known: Catalog,
   clusters: number,
+  memory: number = memoryForVectors,
 ): Promise<VectorSource> {
   const { rows: count, dimension } = known;
   const stream = streamedBlocks(
@@ -177,7 +181,7 @@ export async function clusterRows(
     () => vectorsOfShards(store, plan, known),
     rowsPerBlock(clusters),
   );
-  return inMemoryIfSmall(stream, memoryForVectors);
+  return inMemoryIfSmall(stream, memory);
 }
 
 /** The vectors of one image after the other. */

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { catalog, clusterRows, drawnImages, readCatalog } from '#pipeline/catalog';
+import type { VectorSource } from '#pipeline/vector-source';
 import { type EmbeddedImage, embeddedPorts, planOf } from './embedded-images.ts';
 
 const models = new OnnxRuntime();
@@ -15,14 +16,21 @@ const images: EmbeddedImage[] = Array.from({ length: 60 }, (_, i) => ({
   rows: Array.from({ length: i % 3 }, (_, row) => Float32Array.of(i, row)),
 }));
 
+async function firstNumbers(source: VectorSource): Promise<number[]> {
+  const found: number[] = [];
+  for await (const block of source.blocks()) for (let i = 0; i < block.length; i += 2) found.push(block[i]!);
+  return found;
+}
+
 async function clustered(settings: object, perShard: number): Promise<number[]> {
   const plan = planOf(images.length, perShard, settings);
   const ports = await embeddedPorts(models, plan, images, perShard);
   await catalog(ports, plan);
   const known = await readCatalog(ports.store, plan);
-  const source = await clusterRows(ports.store, plan, known, 2);
-  const found: number[] = [];
-  for await (const block of source.blocks()) for (let i = 0; i < block.length; i += 2) found.push(block[i]!);
+  const found = await firstNumbers(await clusterRows(ports.store, plan, known, 2));
+  const streamed = await clusterRows(ports.store, plan, known, 2, 0);
+  // Read anew in every pass.
+  for (let pass = 0; pass < 2; pass++) expect(await firstNumbers(streamed)).toEqual(found);
   expect(found).toHaveLength(known.rows);
   const drawn = await drawnImages(ports.store, plan, known, 1000);
   const pooled = Array.from({ length: drawn.count }, (_, i) => drawn.data[2 * i]!);
