@@ -6,9 +6,13 @@ const benches: Record<string, () => Promise<void>> = {
   quality: async () => (await import('./quality.ts')).quality(),
   scales: async () => (await import('./quality.ts')).scales(),
   clusters: async () => (await import('./clusters.ts')).clusters(),
+  auto: async () => (await import('./auto.ts')).auto(),
   sample: async () => (await import('./sample.ts')).sample(),
   throughput: async () => (await import('./throughput.ts')).throughput(),
   kmeans: async () => (await import('./kmeans.ts')).kmeans(),
+  'kmeans-faiss': async () => (await import('./kmeans-faiss.ts')).kmeansFaiss(),
+  size: async () => (await import('./size.ts')).size(),
+  state: async () => (await import('./state.ts')).state(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
 };
 

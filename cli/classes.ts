@@ -4,11 +4,15 @@ import { UsageError } from '#core/errors';
 import { ignoreClasses, mergeClasses, renameClass, splitClass } from '#core/labels/class-edits';
 import type { ClassMap } from '#core/labels/class-map';
 import { type LabelCounts, type Occurrence, previewEdit } from '#core/labels/label-counts';
+import { mergeProposed, proposedAbove } from '#core/labels/merge-proposals';
 import { type ClassChange, countLabels, editClasses, previewUndo, undoClasses } from '#pipeline/classes';
 import { exportPrefix, rewriteExports } from '#pipeline/export';
 import { readClasses } from '#pipeline/labelled-folder';
+import { readMergeProposals } from '#pipeline/merge-proposals';
+import type { Ports } from '#pipeline/ports';
 import { classList, classTable } from './class-table.ts';
 import { assertRunFolder, type OpenedFolder, type OpenFolder, withFolder } from './open-folder.ts';
+import { share } from './options.ts';
 
 interface EditOptions {
   readonly name?: string;
@@ -38,6 +42,34 @@ const undo: Edit = {
 function clusterNumber(word: string): number {
   if (!/^\d+$/.test(word)) throw new UsageError(`${word} is no cluster id; selflabel classes show lists them`);
   return Number(word);
+}
+
+interface MergeOptions extends EditOptions {
+  readonly proposed?: boolean;
+  readonly above?: number;
+}
+
+/** @throws UsageError for words that do not go together */
+function assertMerge(first: string | undefined, { proposed, above, name }: MergeOptions): void {
+  if (!proposed && first === undefined)
+    throw new UsageError('name the classes to join, or give --proposed to join those that the report proposes');
+  if (!proposed && above !== undefined) throw new UsageError('--above goes with --proposed');
+  if (proposed && (first !== undefined || name !== undefined))
+    throw new UsageError('--proposed takes the classes from merges.json; leave out classes and --name');
+}
+
+/** Every proposal that is sure enough, as one edit. */
+function mergeAsProposed(above = proposedAbove): Edit {
+  const words = above === proposedAbove ? 'merge --proposed' : `merge --proposed --above ${above}`;
+  const make = async ({ store }: Pick<Ports, 'store'>) => {
+    const proposals = await readMergeProposals(store);
+    return (map: ClassMap) => mergeProposed(map, proposals, above);
+  };
+  return {
+    words,
+    preview: async (map, { ports }) => (await make(ports))(map),
+    carryOut: async ({ ports }) => editClasses(ports.store, words, await make(ports)),
+  };
 }
 
 const nameWords = (name: string | undefined) => (name === undefined ? [] : ['as', name]);
@@ -86,10 +118,18 @@ function registerRename(add: AddEdit, carryOut: Apply): void {
 
 function registerMerge(add: AddEdit, carryOut: Apply): void {
   add('merge', 'join classes into the first of them')
-    .argument('<class>', classHelp)
-    .argument('<classes...>', 'classes to join it with')
+    .argument('[class]', classHelp)
+    .argument('[classes...]', 'classes to join it with')
     .option('--name <name>', 'name of the joined class (default: that of the first)')
-    .action((dir: string, first: string, others: string[], options: EditOptions) => {
+    .option('--proposed', 'join the classes that merges.json proposes; the report shows them')
+    .option(
+      '--above <score>',
+      `with --proposed: how sure a proposal must be, 0 to 1 (default: ${proposedAbove})`,
+      share,
+    )
+    .action((dir: string, first: string | undefined, others: string[], options: MergeOptions) => {
+      assertMerge(first, options);
+      if (first === undefined) return carryOut(dir, options, mergeAsProposed(options.above));
       const all = [first, ...others];
       const words = ['merge', ...all, ...nameWords(options.name)];
       return carryOut(

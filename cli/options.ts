@@ -26,6 +26,23 @@ export function thresholdOption(text: string): 'from-scores' | 'from-masks' | nu
   return value;
 }
 
+export function clustersOption(text: string): 'auto' | number {
+  if (text === 'auto') return text;
+  try {
+    return integer(2, 60_000)(text);
+  } catch {
+    throw new InvalidArgumentError('expected auto or a whole number from 2 to 60000');
+  }
+}
+
+/** A number from 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('expected a number from 0 to 1');
+  return value;
+}
+
 export const listOfIntegers = (text: string, before: number[] = []): number[] => [
   ...before,
   ...text.split(',').map(part => integer(0, 65_535)(part.trim())),

@@ -4,8 +4,10 @@ import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
+import { clustersOf } from '#pipeline/choose-clusters';
 import { readJson } from '#pipeline/documents';
 import { decisionOf } from '#pipeline/labeller';
+import { type Bound, embedBound } from '#pipeline/pace';
 import type { Ports } from '#pipeline/ports';
 import { timingOf } from '#pipeline/settle-receipt';
 
@@ -16,6 +18,8 @@ export interface RunSummary {
   readonly threshold: number | null;
   readonly seconds: Readonly<Record<string, number>> & { readonly total: number };
   readonly imagesPerSecond: { readonly embed: number | null; readonly label: number | null };
+  /** What limited embedding, decoding pictures or the model, with the images per second that each could do alone. */
+  readonly bound: Bound | null;
   readonly peakMemoryBytes: number;
   readonly report: string;
   readonly model: string | null;
@@ -31,10 +35,11 @@ export async function summarise(ports: Ports, plan: Plan, out: string, total: nu
   return {
     out,
     images: counts,
-    clusters: plan.clusters,
+    clusters: await clustersOf(ports.store, plan),
     threshold: decision?.kind === 'threshold' ? decision.threshold : null,
     seconds: { total: Math.round(total * 1000) / 1000, ...seconds },
     imagesPerSecond: { embed: rate('embed'), label: rate('label') },
+    bound: await embedBound(ports.store, plan),
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     report: join(out, 'report', 'index.html'),
     model: isRun ? join(out, 'model') : null,

@@ -6,13 +6,14 @@ import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { readNetwork } from './network-file.ts';
-import { integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
+import { clustersOption, integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options that go into the request as they are; the request's own defaults stand for what is missing. */
 interface ShapingOptions {
-  readonly clusters?: number;
+  readonly clusters?: number | 'auto';
+  readonly sample?: number;
   readonly restarts?: number;
   readonly threshold?: 'from-scores' | 'from-masks' | number;
   readonly classes?: number;
@@ -56,8 +57,13 @@ export function registerRun(program: Command): void {
     )
     .option(
       '--clusters <k>',
-      'how many classes to find (default: as many as the masks have, else a tenth of the images, 2 to 50)',
-      integer(2, 60_000),
+      'how many classes to find, or auto: as many as come out alike in both halves of the photos (default: as many as the masks have, else a tenth of the images, 2 to 50)',
+      clustersOption,
+    )
+    .option(
+      '--sample <n>',
+      'find the classes in so many of the photos, drawn by --seed, and label all (default: all)',
+      integer(2, 2 ** 31 - 1),
     )
     .option('--restarts <n>', 'k-means runs, of which the best is kept', integer(1, 1000), 10)
     .option(
@@ -166,14 +172,20 @@ async function install(workplace: Workplace, file: string, ...builtIn: string[])
   return key;
 }
 
-export function describeRun({ images, clusters, metrics, report, out, seconds }: RunSummary): string {
+export function describeRun({ images, clusters, metrics, report, out, seconds, bound }: RunSummary): string {
   const lines = [
     `${images.total} inputs: ${images.labelled} labelled, ${images.empty} empty, ${images.duplicate} duplicate, ${images.rejected} rejected`,
     `${clusters} classes in ${seconds.total.toFixed(0)} s; label maps in ${join(out, 'labels')}`,
   ];
+  if (bound) lines.push(describeBound(bound));
   if (metrics) lines.push(describeMetrics(metrics));
   return `${[...lines, `report: ${report}`].join('\n')}\n`;
 }
+
+const limits = { decode: 'decode-bound', model: 'model-bound', balanced: 'balanced' };
+
+const describeBound = ({ by, decodeRate, modelRate }: NonNullable<RunSummary['bound']>): string =>
+  `${limits[by]}: alone, decoding would do ${decodeRate.toFixed(1)} images/s and the model ${modelRate.toFixed(1)}`;
 
 function describeMetrics({ foregroundIou, pixelMatched, baselines }: NonNullable<RunSummary['metrics']>): string {
   const say = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(3));

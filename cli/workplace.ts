@@ -82,7 +82,18 @@ export async function atWork<T>(
 }
 
 /** At the top of a results folder: replaced, and what is no longer wanted is removed. */
-const resultNames = ['labels', 'report', 'model', 'clusters.csv', 'classes.json', 'receipt.json', 'metrics.json'];
+const resultNames = [
+  'labels',
+  'report',
+  'model',
+  'clusters.csv',
+  'near-duplicates.csv',
+  'classes.json',
+  'merges.json',
+  'receipt',
+  'receipt.json',
+  'metrics.json',
+];
 
 /** @throws PermanentError if the folder holds files of somebody else's that the results would replace */
 function assertOwn(folder: string, job: string): void {

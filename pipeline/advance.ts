@@ -44,11 +44,9 @@ export async function advance(
   }
 }
 
-/** Two waves may belong to one stage, so the claim names the wave's first piece too; the fingerprint tells settings apart. */
-function claimOf(plan: Plan, { stage, pieces }: Wave): string {
-  const [first] = pieces;
-  return `${stage}/${plan.fingerprints[stage]}/${stage === 'cluster' || stage === 'evaluate' ? first!.replace(/\d+$/, '') : ''}`;
-}
+/** Several waves may belong to one stage, so the claim names the kind of the wave's pieces too; the fingerprint tells settings apart. */
+const claimOf = (plan: Plan, { stage, pieces }: Wave): string =>
+  `${stage}/${plan.fingerprints[stage]}/${pieces[0]!.replace(/\d+$/, '')}`;
 
 const messagesOf = (job: string, { stage, pieces }: Wave): Message[] =>
   pieces.map(piece => ({ v: 1, job, stage, piece }));

@@ -1,5 +1,5 @@
 /** Passes over all vectors in which a session finds the nearest centroids, while the main thread works on the block before. */
-import { assignWithDistancesGraph, type CentroidFeeds, centroidFeeds } from '#core/clustering/assign-graph';
+import { assignGraph, type CentroidFeeds, centroidFeeds } from '#core/clustering/assign-graph';
 import { meanOf, toCentroids } from '#core/clustering/kmeans';
 import type { Metric } from '#core/clustering/metric';
 import { type Assignment, emptyAssignment } from '#core/clustering/nearest-centroid';
@@ -74,7 +74,7 @@ export async function passOver(
 }
 
 /** Copies of what every run is fed besides the points: runs move their feeds away, so each needs its own. */
-class FeedCopies {
+export class FeedCopies {
   readonly #original: Tensors;
   readonly #free: Tensors[] = [];
 
@@ -96,7 +96,7 @@ class FeedCopies {
   }
 }
 
-const tensor = (block: Float32Array, dimension: number): TensorValue => ({
+export const tensor = (block: Float32Array, dimension: number): TensorValue => ({
   type: 'float32',
   dims: [block.length / dimension, dimension],
   data: block,
@@ -114,7 +114,7 @@ export async function assignVectors(
     throw new RangeError(`vectors of ${dimension} dimensions, centroids of ${centroids.dimension}`);
   }
   const options = assignSessions(ports, source.count, centroids.count);
-  const model = await ports.models.load(assignWithDistancesGraph(dimension, metric), options);
+  const model = await ports.models.load(assignGraph(dimension, metric), options);
   try {
     const found = emptyAssignment(source.count);
     const moving = toCentroids(centroids, metric);

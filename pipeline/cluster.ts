@@ -1,9 +1,8 @@
-/** Stage cluster: the catalog of inputs, one k-means per restart, and the best of them as centroids and model. */
+/** Stage cluster: the catalog of inputs, the number of clusters if it is to be found, one k-means per restart, and the best of them as centroids and model. */
 import { segmentationModel } from '#core/attention/segmentation-model';
 import { nearestCentroids } from '#core/clustering/nearest-centroid';
 import { unitRows } from '#core/clustering/unit-rows';
 import type { VectorSet } from '#core/clustering/vector-set';
-import { PermanentError } from '#core/errors';
 import { type ClusterRow, parseClustersCsv, writeClustersCsv } from '#core/formats/clusters-csv';
 import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
@@ -11,124 +10,19 @@ import { restartPiece } from '#core/job/progress';
 import type { ClusterId } from '#core/labels/label-id';
 import { seedOf } from '#core/random';
 import { openAttention, openBackbone, runOf } from './backbone.ts';
-import { readJson, readObject, toJson } from './documents.ts';
-import type { EmbeddedImage, EmbedSummary } from './embed.ts';
+import { catalog, clusterRows, readCatalog } from './catalog.ts';
+import { candidate, choose, clustersOf } from './choose-clusters.ts';
+import { readObject } from './documents.ts';
+import type { EmbedSummary } from './embed.ts';
 import { runKmeans } from './kmeans.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { blocksInMemory, rowsPerBlock, type VectorSource } from './vector-source.ts';
-
-/** Which inputs are copies of earlier ones, and how many vectors there are. */
-export interface Catalog {
-  readonly duplicates: Readonly<Record<string, string>>;
-  readonly counts: {
-    readonly total: number;
-    readonly read: number;
-    readonly duplicate: number;
-    readonly rejected: number;
-  };
-  /** Rows for k-means, duplicates left out. */
-  readonly rows: number;
-}
 
 export async function cluster(ports: Ports, plan: Plan, piece: string): Promise<void> {
   if (piece === 'catalog') return catalog(ports, plan);
+  if (piece === 'choice') return choose(ports, plan);
   if (piece === 'best') return best(ports, plan);
-  return restart(ports, plan, piece);
-}
-
-async function catalog(ports: Ports, plan: Plan): Promise<void> {
-  const started = ports.clock.now();
-  const firstOf = new Map<string, string>();
-  const duplicates: Record<string, string> = {};
-  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
-  let rows = 0;
-  for await (const image of embeddedImages(ports.store, plan)) {
-    counts.total++;
-    if (image.state === 'rejected') {
-      counts.rejected++;
-      continue;
-    }
-    const first = firstOf.get(image.sha256);
-    if (first === undefined) {
-      firstOf.set(image.sha256, image.name);
-      counts.read++;
-      rows += image.rows;
-    } else {
-      duplicates[image.name] = first;
-      counts.duplicate++;
-    }
-  }
-  assertEnough(plan, counts, rows);
-  await finishPiece(
-    ports,
-    plan,
-    'cluster',
-    'catalog',
-    { json: toJson({ duplicates, counts, rows } satisfies Catalog) },
-    counts,
-    started,
-  );
-}
-
-export async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGenerator<EmbeddedImage> {
-  for (const shard of plan.shards) yield* (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary.images;
-}
-
-function assertEnough(plan: Plan, counts: Catalog['counts'], rows: number): void {
-  if (counts.read === 0) {
-    throw new PermanentError(
-      `none of the ${counts.total} files could be read as an image; the receipt lists the reasons`,
-    );
-  }
-  if (counts.read === 1) {
-    throw new PermanentError(
-      'only one of the files is an image of its own, and classes are found by comparing images; give two or more',
-    );
-  }
-  if (counts.read < plan.clusters) {
-    throw new PermanentError(
-      `${plan.clusters} clusters need at least as many images, but only ${counts.read} different ones could be read; ask for --clusters ${counts.read} or fewer`,
-    );
-  }
-  if (rows < plan.clusters) {
-    throw new PermanentError(
-      `${plan.clusters} clusters need at least as many foreground vectors, but the images gave ${rows}; ask for fewer with --clusters or try --unit image`,
-    );
-  }
-}
-
-export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
-  readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
-
-/** The rows of all shards without those of duplicates, in blocks that own their memory. */
-async function clusterRows(store: ObjectStore, plan: Plan, { duplicates, rows }: Catalog): Promise<VectorSource> {
-  const blockRows = rowsPerBlock(plan.clusters);
-  const blocks: Float32Array[] = [];
-  let dimension = 0;
-  let filled = 0;
-  let block = new Float32Array(0);
-  for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
-    const { data, shape } = readNpyOf('float32', await readObject(store, outputKey(plan, 'embed', shard, 'npy')));
-    if (shape[0]) dimension = shape[1]!;
-    let from = 0;
-    for (const image of summary.images) {
-      if (image.state !== 'read') continue;
-      const vectors = duplicates[image.name] === undefined ? image.rows : 0;
-      for (let i = 0; i < vectors; i++) {
-        if (filled === block.length) {
-          block = new Float32Array(Math.min(blockRows, rows - blocks.length * blockRows) * dimension);
-          blocks.push(block);
-          filled = 0;
-        }
-        block.set(data.subarray((from + i) * dimension, (from + i + 1) * dimension), filled);
-        filled += dimension;
-      }
-      from += image.rows;
-    }
-  }
-  return blocksInMemory(blocks, dimension);
+  return piece.startsWith('candidate-') ? candidate(ports, plan, piece) : restart(ports, plan, piece);
 }
 
 interface RestartSummary {
@@ -143,10 +37,11 @@ const mostIterations = 100;
 async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
-  const vectors = await clusterRows(ports.store, plan, await readCatalog(ports.store, plan));
+  const clusters = await clustersOf(ports.store, plan);
+  const vectors = await clusterRows(ports.store, plan, await readCatalog(ports.store, plan), clusters);
   const number = Number(piece.slice(restartPiece(0).length - 3));
   const options = {
-    clusters: plan.clusters,
+    clusters,
     metric: 'euclidean',
     seed: seedOf(run.seed, number),
     iterations: mostIterations,

@@ -3,10 +3,12 @@ import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
+import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
-import { fromJson, readObject, toJson } from './documents.ts';
+import { fromJson, readJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
+import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
@@ -36,7 +38,7 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   await collectLabels(ports, target, plan);
   if (plan.request.kind === 'run') await collectModel(ports, target, plan, before?.cluster === cluster);
   else await collectNames(ports.store, target, plan.request.model);
-  await copy(ports.store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');
+  await collectReceipt(ports.store, target, plan);
   if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
   else await target.delete('metrics.json');
   await collectReport(ports.store, target, plan);
@@ -88,6 +90,17 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
   }
   await copy(target, 'classes.json', target, 'model/classes.json');
   await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
+  await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
+}
+
+/** With its lists, where they are files of their own. */
+async function collectReceipt(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  const receipt = await readJson<Receipt | ShardedReceipt>(store, keys.published(plan.job, 'receipt.json'));
+  const lists = 'lists' in receipt ? receipt.lists : [];
+  for (const file of lists) await copy(store, keys.published(plan.job, file), target, file);
+  await removeOthers(target, 'receipt/', new Set(lists));
+  await copy(store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');
 }
 
 /** Names given by hand do not fit new clusters, but are work that nobody wants to lose. */

@@ -15,6 +15,8 @@ import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { type ReadImage, readImage } from './inputs.ts';
 import { finishPiece } from './marker.ts';
+import { findNearDuplicates, nearDuplicatesPiece } from './near-duplicates.ts';
+import { Pace, type PaceSummary } from './pace.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 /** What embed tells about one image. */
@@ -33,6 +35,7 @@ export type EmbeddedImage =
 
 export interface EmbedSummary {
   readonly images: readonly EmbeddedImage[];
+  readonly pace: PaceSummary;
 }
 
 interface Vectors {
@@ -42,16 +45,21 @@ interface Vectors {
   readonly pooled: Float32Array;
 }
 
-export async function embed(ports: Ports, plan: Plan, shard: string): Promise<void> {
+export async function embed(ports: Ports, plan: Plan, piece: string): Promise<void> {
+  return piece === nearDuplicatesPiece ? findNearDuplicates(ports, plan) : embedShard(ports, plan, piece);
+}
+
+async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
   const { model, threshold, rule } = await embeddingModel(ports, plan, run);
+  const pace = new Pace(ports, ports.tuning.threads);
   const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
   try {
     const work = async (planned: (typeof images)[number]) => {
-      const read = await readImage(ports, run.images, planned, rule);
-      return read.state === 'rejected' ? { image: read } : embedOne(model, run, rule, threshold, read);
+      const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
+      return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, rule, threshold }, read);
     };
     for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
       results.push(result);
@@ -68,7 +76,7 @@ export async function embed(ports: Ports, plan: Plan, shard: string): Promise<vo
     'embed',
     shard,
     outputs,
-    { images: results.map(r => r.image) } satisfies EmbedSummary,
+    { images: results.map(r => r.image), pace: pace.summary() } satisfies EmbedSummary,
     started,
   );
 }
@@ -87,16 +95,19 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
   return { model, threshold, rule: sizeRule(run, backbone.settings) };
 }
 
-async function embedOne(
-  model: Model,
-  run: SettledRun,
-  rule: ModelSizeRule,
-  threshold: number,
-  read: ReadImage & { state: 'read' },
-) {
+interface Embedder {
+  readonly model: Model;
+  readonly pace: Pace;
+  readonly run: SettledRun;
+  readonly rule: ModelSizeRule;
+  readonly threshold: number;
+}
+
+async function embedOne({ model, pace, run, rule, threshold }: Embedder, read: ReadImage & { state: 'read' }) {
   const { name, sha256, decoded } = read;
   const { image, width, height, notes } = decoded;
-  const { outputs } = await model.run(pixelFeeds(image, { width, height }, rule));
+  const feeds = pixelFeeds(image, { width, height }, rule);
+  const { outputs } = await pace.during('model', () => model.run(feeds));
   const vectors =
     run.unit === 'image'
       ? wholeImage(outputs.pooled!)

@@ -24,7 +24,7 @@ const drawsFor = (centroids: number) => Math.min(1024, Math.max(16, 2 * centroid
 /**
  * Exact k-means++ in a dozen passes instead of one per centroid: each pass updates every vector's distance to its nearest
  * centroid and draws many vectors by it, which are then thinned out (`acceptDraws`).
- * @param model of `assignWithDistancesGraph`
+ * @param model of `assignGraph`
  */
 export async function plusPlusSeeds(
   source: VectorSource,

@@ -20,11 +20,13 @@ export interface FolderImage {
   readonly path: string;
 }
 
-const receiptSchema = z.object({
+const listsSchema = z.object({
   labelled: z.array(z.string()),
   empty: z.array(z.string()),
   duplicate: z.array(z.object({ image: z.string() })),
 });
+/** The lists themselves, or where they lie. */
+const receiptSchema = z.union([listsSchema, z.object({ lists: z.array(z.string()) })]);
 
 async function readNeeded(store: ObjectStore, key: string): Promise<Uint8Array> {
   const bytes = await store.get(key);
@@ -43,12 +45,23 @@ function jsonOf(bytes: Uint8Array, name: string): unknown {
 
 /** Every image with a label map, in path order. @throws PermanentError if there is no receipt or it lists no images */
 export async function listFolderImages(store: ObjectStore): Promise<FolderImage[]> {
-  const result = receiptSchema.safeParse(jsonOf(await readNeeded(store, 'receipt.json'), 'receipt.json'));
-  if (!result.success) throw new PermanentError('receipt.json does not list the images; exports need these lists');
-  const { labelled, empty, duplicate } = result.data;
-  const images = [...labelled, ...empty, ...duplicate.map(({ image }) => image)].sort();
+  const receipt = await readLists(store, 'receipt.json', receiptSchema);
+  const images: string[] = [];
+  for (const file of 'lists' in receipt ? receipt.lists : [undefined]) {
+    const { labelled, empty, duplicate } = file
+      ? await readLists(store, file, listsSchema)
+      : listsSchema.parse(receipt);
+    for (const name of [labelled, empty, duplicate.map(({ image }) => image)].flat()) images.push(name);
+  }
+  images.sort();
   const paths = labelPaths(images);
   return images.map(image => ({ image, path: paths.get(image)! }));
+}
+
+async function readLists<T>(store: ObjectStore, file: string, schema: z.ZodType<T>): Promise<T> {
+  const result = schema.safeParse(jsonOf(await readNeeded(store, file), file));
+  if (!result.success) throw new PermanentError(`${file} does not list the images; exports need these lists`);
+  return result.data;
 }
 
 /** The classes as they are now. @throws PermanentError if there are none or the file is broken */

@@ -12,6 +12,7 @@ import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
 import { attentionReport, openAttention, runOf, sizeRule } from './backbone.ts';
+import { clustersOf } from './choose-clusters.ts';
 import { naming, readJson, readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
@@ -32,7 +33,7 @@ export async function openLabeller(ports: Ports, plan: Plan, threshold?: number)
     model: await loadModel(ports, bytes),
     decision: await decisionOf(ports, plan, threshold),
     rule: sizeRule(run, await attentionReport(ports.store, plan)),
-    clusters: plan.clusters,
+    clusters: await clustersOf(ports.store, plan),
   };
 }
 

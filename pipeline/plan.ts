@@ -69,7 +69,7 @@ async function fingerprint(
   ports: Ports,
   request: JobRequest,
   images: readonly PlannedImage[],
-  clusters: number,
+  clusters: Plan['clusters'],
   classes: number | undefined,
 ): Promise<Record<Stage, string>> {
   const hash = (...parts: unknown[]) =>
@@ -112,7 +112,7 @@ async function fingerprint(
   );
   const fixed = typeof run.threshold === 'number' ? run.threshold : null;
   const embed = hash('embed', attend, run.unit, fixed);
-  const cluster = hash('cluster', embed, clusters, run.restarts);
+  const cluster = hash('cluster', embed, clusters, run.restarts, run.sample);
   const label = hash('label', cluster, run.threshold, run.threshold === 'from-masks' ? masks : '');
   const evaluate = hash('evaluate', label, masks);
   return { plan: planned, attend, embed, cluster, label, evaluate, publish: hash('publish', label, evaluate, request) };

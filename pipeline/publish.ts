@@ -5,6 +5,7 @@ import type { Plan } from '#core/job/plan';
 import type { Card } from '#core/labels/card';
 import { defaultClasses, formatClassMap } from '#core/labels/class-map';
 import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { clustersOf } from './choose-clusters.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { decisionOf } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
@@ -21,8 +22,8 @@ export interface PublishSummary {
 export async function publish(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const published = plan.request.kind === 'run' ? await publishModel(ports, plan) : undefined;
-  const receipt = await settleReceipt(ports, plan);
-  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(receipt));
+  const { receipt, document } = await settleReceipt(ports, plan);
+  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(document));
   if (plan.request.masks) {
     const metrics = await readObject(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
     await ports.store.put(keys.published(plan.job, 'metrics.json'), metrics);
@@ -35,7 +36,7 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
     model: published?.card.name ?? null,
     version: published?.card.modelVersion ?? null,
   };
-  await finishPiece(ports, plan, 'publish', piece, { json: toJson(receipt) }, summary, started);
+  await finishPiece(ports, plan, 'publish', piece, { json: toJson(document) }, summary, started);
 }
 
 async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
@@ -44,7 +45,7 @@ async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
   const at = (file: string) => keys.model(card.name, card.modelVersion, file);
   await ports.store.putNew(at('model.onnx'), model);
   await ports.store.putNew(at('card.json'), toJson(card));
-  await ports.store.putNew(at('classes.json'), formatClassMap(defaultClasses(plan.clusters)));
+  await ports.store.putNew(at('classes.json'), formatClassMap(defaultClasses(card.clusters)));
   return { card };
 }
 
@@ -73,7 +74,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     name: run.name,
     modelVersion: sha(toJson([hashes, decision])).slice(0, 12),
     created: new Date(ports.clock.now()).toISOString(),
-    clusters: plan.clusters,
+    clusters: await clustersOf(ports.store, plan),
     decision,
     inputs: {
       resize: sizeRule(run, settings),
@@ -88,7 +89,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     method: run.method,
     attention: { kind: report.kind, check: report.check ?? null },
     unit: run.unit,
-    trainedOn: { images: plan.images },
+    trainedOn: { images: plan.images, ...(run.sample && { sample: run.sample }) },
     metrics: metrics && {
       miou: metrics.miou,
       miouForeground: metrics.miouForeground,

@@ -21,12 +21,16 @@ import type {
   RunFacts,
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
+import { clustersOf, readChoice } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
+import { proposeMerges } from './merge-proposals.ts';
+import { embedBound } from './pace.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
+import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { programVersion } from './version.ts';
 
@@ -45,13 +49,15 @@ const secondsPerImage = 8;
 export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, card: Card): Promise<void> {
   const gathered = await gather(ports, plan);
   const members = gathered.sheets.map(pickMembers);
-  const names = new Set([...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name));
+  const alike = await shownNearDuplicates(ports.store, plan);
+  const chosen = [...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name);
+  const names = new Set([...chosen, ...alike.groups.flatMap(group => group.names)]);
   await removeThumbnails(ports.store, plan);
   const thumbnails = await writeThumbnails(ports, plan, names);
   const { report } = await openAttention(ports.store, plan);
   const run = runOf(plan);
   const data: ReportData = {
-    run: runFacts(ports, plan, run, receipt, card),
+    run: { ...runFacts(ports, plan, run, receipt, card), bound: await embedBound(ports.store, plan) },
     receipt: {
       counts: receipt.counts,
       rejected: receipt.rejected,
@@ -62,6 +68,9 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     classes: gathered.sheets.map((sheet, i) => classFacts(sheet, i + 1, gathered.pixels, members[i]!, thumbnails)),
     directory: ports.place,
     review: reviewFacts(gathered, thumbnails),
+    choice: (await readChoice(ports.store, plan)) ?? null,
+    merges: mergeFacts(await proposeMerges(ports, plan)),
+    nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
@@ -77,7 +86,7 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
 async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
   const rows = new Map<string, ClusterRow>();
   for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
-  const sheets = Array.from({ length: plan.clusters }, () => new ClassSheet());
+  const sheets = Array.from({ length: await clustersOf(ports.store, plan) }, () => new ClassSheet());
   const review: Gathered['review'] = new Smallest(reviewLength);
   const all: number[] = [];
   let pixels = 0;
@@ -158,7 +167,7 @@ function reasonsFor(labels: readonly number[], place: number): string[] {
   return reasons;
 }
 
-function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): RunFacts {
+function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
   const timing = receipt.timing as Record<string, number>;
   const perImage = new Set(['embed', 'label']);
   return {
@@ -174,7 +183,6 @@ function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, c
     })),
     totalSeconds: Object.values(timing).reduce((a, b) => a + b, 0),
     peakMemoryBytes: null,
-    bound: null,
     backbone: { name: card.backbone, sha256: card.hashes.backbone ?? null, builtIn: run.backbone === 'filter-bank' },
     settings: Object.entries(receipt.settings).map(([name, value]) => [name, String(value)] as const),
     command: commandOf(plan, run),
@@ -186,6 +194,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   const parts = ['selflabel run IMAGES --out DIR'];
   if (run.backbone !== 'filter-bank') parts.push(`--backbone ${run.backbone.replace('backbones/', '')}`);
   parts.push(`--clusters ${plan.clusters}`);
+  if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== 'self-trained') parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
@@ -230,6 +239,9 @@ async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
 }
 
+const sampleWords = ({ trainedOn: { sample } }: Card): string =>
+  typeof sample === 'number' ? `; classes from a sample of ${sample}` : '';
+
 function modelFacts(card: Card): ModelFacts {
   return {
     name: card.name,
@@ -239,7 +251,7 @@ function modelFacts(card: Card): ModelFacts {
     input: { shorterSide: card.inputs.resize.shorterSide, stride: card.inputs.stride },
     hashes: Object.entries(card.hashes),
     facts: [
-      ['trained on', `${card.trainedOn.images} files, no labels`],
+      ['trained on', `${card.trainedOn.images} files, no labels${sampleWords(card)}`],
       ['backbone', card.backbone],
       ['attention', card.attention.kind],
       ['classes', String(card.clusters)],

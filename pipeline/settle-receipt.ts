@@ -1,9 +1,11 @@
 /** Every input's one state, from the markers of label. */
+import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import { waves } from '#core/job/progress';
-import { balanceReceipt, type Receipt } from '#core/job/receipt';
+import { balancedCounts, type Receipt, type ReceiptLists, type ShardedReceipt } from '#core/job/receipt';
 import { settleRun } from '#core/job/request';
-import { readObject } from './documents.ts';
+import { clustersOf } from './choose-clusters.ts';
+import { readObject, toJson } from './documents.ts';
 import type { LabelledImage, LabelSummary } from './label.ts';
 import { outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -19,47 +21,87 @@ export type SettledImage =
 
 /** Every input in path order. A copy of an earlier input that was not rejected is a duplicate. */
 export async function* settledImages(store: ObjectStore, plan: Plan): AsyncGenerator<SettledImage> {
+  for await (const { images } of settledShards(store, plan)) yield* images;
+}
+
+async function* settledShards(
+  store: ObjectStore,
+  plan: Plan,
+): AsyncGenerator<{ readonly shard: string; readonly images: readonly SettledImage[] }> {
   const firstOf = new Map<string, string>();
   for (const shard of plan.shards) {
     const { images } = (await readMarker<LabelSummary>(store, plan, 'label', shard)).summary;
-    for (const image of images) {
-      if (image.state === 'rejected') {
-        yield image;
-        continue;
-      }
+    const settle = (image: LabelledImage): SettledImage => {
+      if (image.state === 'rejected') return image;
       const first = firstOf.get(image.sha256);
       if (first === undefined) firstOf.set(image.sha256, image.name);
-      yield first === undefined ? image : { ...image, state: 'duplicate', of: first };
-    }
+      return first === undefined ? image : { ...image, state: 'duplicate', of: first };
+    };
+    yield { shard, images: images.map(settle) };
   }
 }
 
-export async function settleReceipt(ports: Ports, plan: Plan): Promise<Receipt> {
-  const lists = {
-    labelled: [] as string[],
-    empty: [] as string[],
-    duplicate: [] as { image: string; of: string }[],
-    rejected: [] as { image: string; reason: string }[],
-    notes: [] as { image: string; note: string }[],
-  };
-  for await (const image of settledImages(ports.store, plan)) {
-    if (image.state === 'rejected') {
-      lists.rejected.push({ image: image.name, reason: image.reason });
-      continue;
+/** Above so many inputs the lists are written per shard (interface 3). */
+const mostListed = 100_000;
+/** Entries of each list that the report is given then. */
+const mostShown = 500;
+
+export interface SettledReceipt {
+  /** For the page: all entries, or the first of each list. */
+  readonly receipt: Receipt;
+  /** What `receipt.json` holds. */
+  readonly document: Receipt | ShardedReceipt;
+}
+
+/** Stores the lists of the shards where there are too many inputs for one file. */
+export async function settleReceipt(ports: Ports, plan: Plan, most: number = mostListed): Promise<SettledReceipt> {
+  const sharded = plan.images > most;
+  const all = emptyLists();
+  const counts = { labelled: 0, empty: 0, duplicate: 0, rejected: 0 };
+  const lists: string[] = [];
+  for await (const { shard, images } of settledShards(ports.store, plan)) {
+    const own = emptyLists();
+    for (const image of images) {
+      counts[image.state]++;
+      enterImage(own, image);
     }
-    lists.notes.push(...image.notes.map(note => ({ image: image.name, note })));
-    if (image.state === 'duplicate') lists.duplicate.push({ image: image.name, of: image.of });
-    else lists[image.state].push(image.name);
+    addLists(all, own, sharded ? mostShown : Number.POSITIVE_INFINITY);
+    if (!sharded) continue;
+    lists.push(`receipt/${shard}.json`);
+    await ports.store.put(keys.published(plan.job, lists.at(-1)!), toJson(own));
   }
-  const settings = settingsOf(plan);
-  return balanceReceipt(
-    { ...lists, settings, hashes: await hashesOf(ports, plan), timing: await timingOf(ports.store, plan) },
-    plan.images,
-  );
+  const settings = settingsOf(plan, await clustersOf(ports.store, plan));
+  const timing = await timingOf(ports.store, plan);
+  const rest = { counts: balancedCounts(counts, plan.images), settings, hashes: await hashesOf(ports, plan), timing };
+  const receipt = { ...all, ...rest };
+  return { receipt, document: sharded ? { lists, ...rest } : receipt };
+}
+
+type Growing = { -readonly [Key in keyof ReceiptLists]: ReceiptLists[Key][number][] };
+
+const emptyLists = (): Growing => ({ labelled: [], empty: [], duplicate: [], rejected: [], notes: [] });
+
+function enterImage(lists: Growing, image: SettledImage): void {
+  const { name } = image;
+  if (image.state === 'rejected') {
+    lists.rejected.push({ image: name, reason: image.reason });
+    return;
+  }
+  for (const note of image.notes) lists.notes.push({ image: name, note });
+  if (image.state === 'duplicate') lists.duplicate.push({ image: name, of: image.of });
+  else lists[image.state].push(name);
+}
+
+/** Appends entries as long as there are fewer than `most`. */
+function addLists(all: Growing, own: Growing, most: number): void {
+  for (const key of Object.keys(all) as (keyof Growing)[]) {
+    const list: unknown[] = all[key];
+    for (const entry of own[key]) if (list.length < most) list.push(entry);
+  }
 }
 
 /** What shapes the result; no paths. */
-function settingsOf(plan: Plan): Record<string, unknown> {
+function settingsOf(plan: Plan, clusters: number): Record<string, unknown> {
   const { request } = plan;
   const settled = request.kind === 'run' ? settleRun(request) : request;
   const { images: _images, masks: _masks, ...settings } = settled;
@@ -67,7 +109,8 @@ function settingsOf(plan: Plan): Record<string, unknown> {
     key,
     typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value,
   ]);
-  return { ...Object.fromEntries(names), clusters: plan.clusters, classes: plan.classes ?? null };
+  const chosen = plan.clusters === 'auto' ? { clustersChosen: 'auto' } : {};
+  return { ...Object.fromEntries(names), clusters, ...chosen, classes: plan.classes ?? null };
 }
 
 async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<string, string>> {

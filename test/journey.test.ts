@@ -5,10 +5,12 @@ import { pathToFileURL } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { parseNearDuplicatesCsv } from '#core/formats/near-duplicates-csv';
 import { decompressCounts, maskOfCounts } from '#core/formats/rle';
 import { modelSize, toNchw } from '#core/image/model-input';
 import type { Card } from '#core/labels/card';
 import type { ClassMap } from '#core/labels/class-map';
+import { parseMergeProposals } from '#core/labels/merge-proposals';
 import type { Metrics } from '#core/metrics/finish';
 import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
@@ -75,6 +77,15 @@ describe('the journey on painted scenes', () => {
     expect(summary).toMatchObject({ out, images: { total: scenes, rejected: 0 }, clusters: 8 });
     expect(summary.metrics).toEqual(readJsonFile(out, 'metrics.json'));
     expect(existsSync(summary.report) && existsSync(join(summary.model!, 'model.onnx'))).toBe(true);
+    expect(summary.bound!.decodeRate).toBeGreaterThan(0);
+    expect(summary.bound!.modelRate).toBeGreaterThan(0);
+  });
+
+  it('writes what it proposes to merge and which photos look alike', () => {
+    const read = (file: string) => readFileSync(join(out, file));
+    const proposals = parseMergeProposals(read('merges.json'));
+    expect(proposals.every(({ clusters: [a, b] }) => a < b && b < 8)).toBe(true);
+    expect(() => parseNearDuplicatesCsv(read('near-duplicates.csv').toString())).not.toThrow();
   });
 
   it('finds the foreground better than calling everything foreground', () => {

@@ -29,7 +29,14 @@ const without = (key: string, document: Record<string, unknown>) =>
 /** What two runs of the same job must agree on: label maps, tables, classes, metrics without seconds, receipt without timing, model. */
 export function resultBytes(folder: string): Record<string, string> {
   const labels = hashesBelow(join(folder, 'labels'));
-  const whole = ['clusters.csv', 'classes.json', 'model/model.onnx', 'model/classes.json'];
+  const whole = [
+    'clusters.csv',
+    'near-duplicates.csv',
+    'merges.json',
+    'classes.json',
+    'model/model.onnx',
+    'model/classes.json',
+  ];
   const there = new Set(filesBelow(folder));
   return {
     ...Object.fromEntries(Object.entries(labels).map(([name, hash]) => [`labels/${name}`, hash])),

@@ -53,6 +53,7 @@ const moments = [
   'jobs/local/done/attend/*-head.json',
   'jobs/local/embed/*.npy',
   'jobs/local/done/embed/*.json',
+  'jobs/local/done/embed/*-near-duplicates.json',
   'jobs/local/done/cluster/*-catalog.json',
   'jobs/local/done/cluster/*-restart-000.json',
   'jobs/local/done/cluster/*-best.json',
@@ -67,6 +68,7 @@ const moments = [
   'labels/0003.png',
   'model/model.onnx',
   'clusters.csv',
+  'merges.json',
   'receipt.json',
   'report/index.html',
 ] as const;

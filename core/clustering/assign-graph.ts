@@ -1,46 +1,22 @@
 /** Assignment to the nearest centroid as an ONNX graph, so that only ids (and two distances) leave it, not all products. */
 import { toModel } from '../graph/model.ts';
-import {
-  argMax,
-  cast,
-  div,
-  gemm,
-  max,
-  mul,
-  reduceL2,
-  reduceSum,
-  relu,
-  slice,
-  squeeze,
-  sub,
-  topK,
-} from '../graph/ops.ts';
+import { cast, div, gemm, max, mul, reduceL2, reduceSum, relu, slice, squeeze, sub, topK } from '../graph/ops.ts';
 import { constant, input, type Tensor } from '../graph/tensor.ts';
 import type { Centroids } from './kmeans.ts';
 import type { Metric } from './metric.ts';
 
 /**
- * Nearest centroid of each row by the largest x·c + bias, the first of equals.
+ * Nearest centroid of each row by the largest x·c + bias, the first of equals, and how far it and the next are.
  *
- * Inputs: `points` float32 [rows, dimension], any number of rows; `centroids` float32 [dimension, clusters] and `bias`
- * float32 [clusters], both from `centroidFeeds`. Output: `assignment` int32 [rows].
+ * Inputs: `points` float32 [rows, dimension], any number of rows; `centroids` float32 [dimension, clusters], two or more, and
+ * `bias` float32 [clusters], both from `centroidFeeds`; `origin` float32 [dimension], the one given to it.
+ * Outputs: `assignment` int32 [rows]; `distances` float32 [rows, 2], to the nearest and to the second nearest centroid (see
+ * `Metric`). Asking for the two best is no slower than for the best alone.
  */
-export function assignGraph(dimension: number): Uint8Array {
-  const { points, centroids, bias } = commonInputs(dimension);
-  const nearest = argMax(gemm(points, centroids, bias), { axis: 1, keepdims: 0 });
-  return toModel({
-    name: 'assign',
-    inputs: [points, centroids, bias],
-    outputs: { assignment: cast(nearest, { to: 'int32' }) },
-  });
-}
-
-/**
- * As `assignGraph`, with a further input `origin` float32 [dimension] (the one given to `centroidFeeds`), and a further
- * output `distances` float32 [rows, 2]: to the nearest and to the second nearest centroid (see `Metric`).
- */
-export function assignWithDistancesGraph(dimension: number, metric: Metric): Uint8Array {
-  const { points, centroids, bias } = commonInputs(dimension);
+export function assignGraph(dimension: number, metric: Metric): Uint8Array {
+  const points = input('points', 'float32', ['rows', dimension]);
+  const centroids = input('centroids', 'float32', [dimension, 'clusters']);
+  const bias = input('bias', 'float32', ['clusters']);
   const origin = input('origin', 'float32', [dimension]);
   const [scores, ids] = topK(gemm(points, centroids, bias), 2);
   const nearest = squeeze(slice(ids, { starts: [0], ends: [1], axes: [1] }), { axes: [1] });
@@ -48,17 +24,11 @@ export function assignWithDistancesGraph(dimension: number, metric: Metric): Uin
   const distances =
     metric === 'cosine' ? sub(constant(2), div(doubled, lengths(points))) : sub(squares(points, origin), doubled);
   return toModel({
-    name: 'assign-with-distances',
+    name: 'assign',
     inputs: [points, centroids, bias, origin],
     outputs: { assignment: cast(nearest, { to: 'int32' }), distances: relu(distances) },
   });
 }
-
-const commonInputs = (dimension: number) => ({
-  points: input('points', 'float32', ['rows', dimension]),
-  centroids: input('centroids', 'float32', [dimension, 'clusters']),
-  bias: input('bias', 'float32', ['clusters']),
-});
 
 const lengths = (points: Tensor) => max(reduceL2(points, { axes: [1] }), constant(1e-30));
 

@@ -1,6 +1,6 @@
 /** The steps of k-means, free of how the nearest centroid is found; after faiss (Clustering.h, Clustering.cpp). */
 import type { Random } from '../random.ts';
-import type { Metric } from './metric.ts';
+import { distanceBetween, type Metric } from './metric.ts';
 import type { VectorSet } from './vector-set.ts';
 
 /** Centroids while they move, [count, dimension], row-major, float64; of unit length where the metric is cosine. */
@@ -46,6 +46,8 @@ export interface IterationStatistics {
   readonly objective: number;
   /** Vectors that changed their cluster (in the first iteration: all). */
   readonly moved: number;
+  /** Vectors that had to be compared with all centroids. */
+  readonly compared: number;
   /** Empty clusters that were filled by splitting a big one. */
   readonly split: number;
   /** clusters · Σ n² / (Σ n)²: 1 if all clusters are equally big, clusters if one holds everything. */
@@ -59,25 +61,46 @@ export const emptySums = (clusters: number, dimension: number): ClusterSums => (
 });
 
 /**
- * Adds a block of vectors, each to its cluster.
- * @param block [rows, dimension]
- * @param assignment [rows], cluster ids
- * @param scales [rows], a factor per vector (1 / its length, for cosine); default: none
+ * Adds a vector to a cluster, or takes it out again.
+ * @param times 1 or −1
+ * @param data holds the vector from `at` on
+ * @param scale a factor: 1 / its length, for cosine
  */
-export function accumulate(
+export function addRow(
   { sums, counts, dimension }: ClusterSums,
-  block: Float32Array,
-  assignment: Int32Array,
-  scales?: Float64Array,
+  cluster: number,
+  times: 1 | -1,
+  data: Float32Array,
+  at: number,
+  scale = 1,
 ): void {
-  for (let row = 0; row < assignment.length; row++) {
-    const cluster = assignment[row]!;
-    const scale = scales ? scales[row]! : 1;
-    const from = row * dimension;
-    const to = cluster * dimension;
-    for (let i = 0; i < dimension; i++) sums[to + i]! += scale * block[from + i]!;
-    counts[cluster]!++;
+  const to = cluster * dimension;
+  const factor = times * scale;
+  for (let i = 0; i < dimension; i++) sums[to + i]! += factor * data[at + i]!;
+  counts[cluster]! += times;
+}
+
+/** How far centroids moved. */
+export interface Drift {
+  /** Euclidean, [clusters]. */
+  readonly moves: Float64Array;
+  /** The centroid that moved most, how far, and how far the one after it. */
+  readonly first: number;
+  readonly most: number;
+  readonly second: number;
+}
+
+export function driftOf(before: Centroids, now: Centroids): Drift {
+  const { count, dimension } = now;
+  const moves = new Float64Array(count);
+  const drift = { moves, first: 0, most: 0, second: 0 };
+  for (let k = 0; k < count; k++) {
+    const at = k * dimension;
+    moves[k] = Math.sqrt(distanceBetween(before.data, at, now.data, at, dimension, 'euclidean'));
+    if (moves[k]! > drift.most) Object.assign(drift, { first: k, most: moves[k]!, second: drift.most });
+    else if (moves[k]! > drift.second) drift.second = moves[k]!;
   }
+  return drift;
 }
 
 /**

@@ -21,8 +21,8 @@ export interface Plan {
   readonly request: JobRequest;
   readonly images: number;
   readonly shards: readonly string[];
-  /** Clusters asked for or chosen; 0 when a model is applied. */
-  readonly clusters: number;
+  /** Clusters asked for or chosen, `auto` while the job is still to find them; 0 when a model is applied. */
+  readonly clusters: number | 'auto';
   /** Classes of the ground truth; undefined without masks. */
   readonly classes?: number | undefined;
   /** What each stage's outputs depend on, eight hex digits. */

@@ -1,4 +1,5 @@
 /** What may start next is a pure function of which markers exist. */
+import { candidateClusters } from '../clustering/candidate-clusters.ts';
 import type { Plan } from './plan.ts';
 import type { Stage } from './stage.ts';
 
@@ -10,6 +11,19 @@ export interface Wave {
 
 export const restartPiece = (restart: number): string => `restart-${String(restart).padStart(3, '0')}`;
 
+/** How well one number of clusters fits, with `--clusters auto`. */
+export const candidatePiece = (clusters: number): string => `candidate-${String(clusters).padStart(5, '0')}`;
+export const clustersOfCandidate = (piece: string): number => Number(piece.slice(candidatePiece(0).length - 5));
+
+/** With `--clusters auto` the candidates and the choice among them come first. */
+const choosing = ({ clusters, images, request }: Plan): Wave[] =>
+  clusters === 'auto' && request.kind === 'run'
+    ? [
+        { stage: 'cluster', pieces: candidateClusters(Math.min(images, request.sample ?? images)).map(candidatePiece) },
+        { stage: 'cluster', pieces: ['choice'] },
+      ]
+    : [];
+
 /** Every piece of a planned job, in order. */
 export function waves(plan: Plan): Wave[] {
   const { request, shards } = plan;
@@ -18,7 +32,9 @@ export function waves(plan: Plan): Wave[] {
     all.push(
       { stage: 'attend', pieces: ['head'] },
       { stage: 'embed', pieces: shards },
+      { stage: 'embed', pieces: ['near-duplicates'] },
       { stage: 'cluster', pieces: ['catalog'] },
+      ...choosing(plan),
       { stage: 'cluster', pieces: Array.from({ length: request.restarts }, (_, r) => restartPiece(r)) },
       { stage: 'cluster', pieces: ['best'] },
     );

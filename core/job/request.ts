@@ -29,7 +29,9 @@ const labelled = z.strictObject({
 /** Options of `selflabel run`, in camelCase. Unknown keys are refused. */
 export const runRequest = labelled.extend({
   backbone: z.union([z.literal('filter-bank'), prefix('backbones')]).default('filter-bank'),
-  clusters: z.int().min(2).max(60_000).optional(),
+  clusters: z.union([z.int().min(2).max(60_000), z.literal('auto')]).optional(),
+  /** How many images are clustered; all are labelled. Default: all. */
+  sample: z.int().min(2).optional(),
   restarts: z.int().min(1).max(1000).default(10),
   threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
   method: z.enum(['selflabel', 'pass']).default('selflabel'),

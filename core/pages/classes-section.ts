@@ -1,24 +1,30 @@
 /** Every class with its contact sheet, to look through, judge and name. */
 import { shareBar } from './bars.ts';
+import { choiceChart } from './choice-chart.ts';
 import { swatch } from './class-color.ts';
 import { countOf, countText, percentText, ratioText, shortCount } from './figure-text.ts';
 import { type Html, html } from './html.ts';
+import { mergesPart } from './merges-part.ts';
 import { overlaySlider } from './overlay-slider.ts';
 import { copyButton, figure, name, section } from './page-parts.ts';
 import { pictureTile, tileRatio } from './picture-tile.ts';
 import type { ClassFacts, Figure, MemberFacts, MemberGroup, ReportData } from './report-data.ts';
 import { shellWord } from './shell-word.ts';
 
-export function classesSection({ classes, directory }: ReportData): Html {
+export function classesSection(data: ReportData): Html {
+  const { classes, directory, choice, merges } = data;
   const sorted = [...classes].sort((a, b) => b.pixels - a.pixels || a.id - b.id);
   const ratio = tileRatio(classes.flatMap(({ members }) => members));
   return section(
     'classes',
     'Classes',
-    'What the pictures fell into by themselves. The figure under a picture is its confidence. Numbers are stable; names are yours to give, and giving them computes nothing anew.',
+    html`What the pictures fell into by themselves. The figure under a picture is its confidence. Numbers are stable; names are yours to give, and giving them computes nothing anew.${
+      merges.total > 0 && html` <a href="#merges">${countOf(merges.total, 'merge')} proposed</a>.`
+    }`,
     html`${toolbar(classes.length)}
 <div id="class-list" style="--tile:${ratio}">${sorted.map(one => classCard(one, directory))}</div>
 <p id="no-class" class="more" hidden>No class matches the filter.</p>
+${choiceChart(choice)}${mergesPart(data)}
 ${changes(directory)}`,
   );
 }

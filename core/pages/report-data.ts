@@ -11,11 +11,44 @@ export interface ReportData {
   /** The results folder as the user would type it: the DIR of `selflabel classes rename DIR …`. */
   readonly directory: string;
   readonly review: ReviewFacts;
+  /** How the number of classes was found; null where it was given. */
+  readonly choice: ChoiceFacts | null;
+  readonly merges: MergeFacts;
+  readonly nearDuplicates: NearDuplicateFacts;
   /** Null with `--background none`: every pixel got a class. */
   readonly foreground: ForegroundFacts | null;
   /** Null without ground-truth masks. */
   readonly metrics: MetricsFacts | null;
   readonly model: ModelFacts;
+}
+
+export interface ChoiceFacts {
+  readonly clusters: number;
+  /** By clusters, ascending. */
+  readonly curve: readonly {
+    readonly clusters: number;
+    readonly agreement: number;
+    readonly explained: number;
+    readonly score: number;
+  }[];
+}
+
+/** Classes that look like one cut in two, in groups that would be merged. */
+export interface MergeFacts {
+  /** Ids of the classes of each group, the surest group first; the page may show a part. */
+  readonly groups: readonly { readonly classes: readonly number[]; readonly score: number }[];
+  readonly total: number;
+  /** Score from which a merge is proposed. */
+  readonly above: number;
+}
+
+export interface NearDuplicateFacts {
+  /** The largest groups, a few pictures each. */
+  readonly groups: readonly { readonly pictures: readonly PictureFacts[]; readonly images: number }[];
+  /** Groups and images in all. */
+  readonly total: { readonly groups: number; readonly images: number };
+  /** Cosine of two embeddings from which images count as near-duplicates. */
+  readonly above: number;
 }
 
 export interface RunFacts {
@@ -38,6 +71,9 @@ export interface RunFacts {
     readonly by: 'decode' | 'model' | 'balanced';
     readonly decodeSeconds: number;
     readonly modelSeconds: number;
+    /** Images per second that each could do alone. */
+    readonly decodeRate: number;
+    readonly modelRate: number;
   } | null;
   readonly backbone: BackboneFacts;
   /** What shapes the result, in reading order. */

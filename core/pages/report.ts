@@ -5,6 +5,7 @@ import { foregroundSection } from './foreground-section.ts';
 import { type Html, html, trusted } from './html.ts';
 import { metricsSection } from './metrics-section.ts';
 import { modelSection } from './model-section.ts';
+import { nearDuplicatesSection } from './near-duplicates-section.ts';
 import { overlaySlider } from './overlay-slider.ts';
 import { overview } from './overview-section.ts';
 import { name } from './page-parts.ts';
@@ -35,7 +36,7 @@ export function reportPage(data: ReportData): string {
 <div class="page">
 ${sidebar(data)}
 <main id="main">
-${overview(data)}${classesSection(data)}${reviewSection(data)}${foregroundSection(data.foreground)}${metricsSection(data.metrics)}${receiptSection(data.receipt)}${modelSection(data)}${runSection(data.run)}
+${overview(data)}${classesSection(data)}${reviewSection(data)}${nearDuplicatesSection(data.nearDuplicates)}${foregroundSection(data.foreground)}${metricsSection(data.metrics)}${receiptSection(data.receipt)}${modelSection(data)}${runSection(data.run)}
 <footer>Made by selflabel ${data.run.version}. This page needs no network and sends nothing anywhere.</footer>
 </main>
 </div>
@@ -48,11 +49,12 @@ ${enlarged}
 
 const policy = `default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'sha256-${reportScriptSha256}'; base-uri 'none'; form-action 'none'`;
 
-function sidebar({ run, classes, review, receipt }: ReportData): Html {
+function sidebar({ run, classes, review, receipt, nearDuplicates }: ReportData): Html {
   const entries: (readonly [id: string, title: string, count: number | null])[] = [
     ['overview', 'Overview', null],
     ['classes', 'Classes', classes.length],
     ['review', 'Review first', review.suggested],
+    ['near-duplicates', 'Near-duplicates', nearDuplicates.total.groups],
     ['foreground', 'Foreground check', null],
     ['metrics', 'Metrics', null],
     ['receipt', 'Receipt', receipt.counts.total],

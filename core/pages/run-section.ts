@@ -23,12 +23,17 @@ export function runSection(run: RunFacts): Html {
 function boundWords(bound: RunFacts['bound']): string {
   if (!bound) return 'What limited its speed was not measured.';
   const seconds = `(decoding ${durationText(bound.decodeSeconds)}, model ${durationText(bound.modelSeconds)})`;
-  if (bound.by === 'decode')
-    return `Decode-bound ${seconds}: reading pictures took longer than the model, so more CPU cores would help.`;
-  if (bound.by === 'model')
-    return `Model-bound ${seconds}: the network took longer than reading pictures, so a faster device or a smaller network would help.`;
-  return `Balanced ${seconds}: reading pictures and the network took about as long.`;
+  const rates = `Alone, decoding would do ${rateText(bound.decodeRate)} images per second and the model ${rateText(bound.modelRate)}.`;
+  return `${verdicts[bound.by](seconds)} ${rates}`;
 }
+
+const verdicts = {
+  decode: (seconds: string) =>
+    `Decode-bound ${seconds}: reading pictures took longer than the model, so more CPU cores would help.`,
+  model: (seconds: string) =>
+    `Model-bound ${seconds}: the network took longer than reading pictures, so a faster device or a smaller network would help.`,
+  balanced: (seconds: string) => `Balanced ${seconds}: reading pictures and the network took about as long.`,
+};
 
 function stages({ stages: all }: RunFacts): HtmlPart {
   const longest = Math.max(0, ...all.map(({ seconds }) => seconds));

@@ -1,5 +1,5 @@
 /** `selflabel classes` and `selflabel export` on a folder of the disk: what they print, write and refuse. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -8,6 +8,7 @@ import { FolderStore } from '#adapters/local/folder-store';
 import { PermanentError, UsageError } from '#core/errors';
 import { defaultClasses } from '#core/labels/class-map';
 import { LabelCounter } from '#core/labels/label-counts';
+import { formatMergeProposals } from '#core/labels/merge-proposals';
 import { classTable } from '../../cli/class-table.ts';
 import { registerClasses } from '../../cli/classes.ts';
 import { registerExport } from '../../cli/export.ts';
@@ -49,6 +50,46 @@ async function selflabel(...words: string[]): Promise<string> {
 
 const read = (file: string) => readFileSync(join(dir, file), 'utf8');
 const names = (): string[] => JSON.parse(read('classes.json')).classes.map((item: { name: string }) => item.name);
+
+describe('classes merge --proposed', () => {
+  const proposal = (a: number, b: number, score: number) => ({
+    clusters: [a, b] as const,
+    score,
+    cosine: score,
+    together: score,
+    images: 3,
+  });
+  const propose = () =>
+    writeFileSync(join(dir, 'merges.json'), formatMergeProposals([proposal(0, 2, 0.8), proposal(1, 3, 0.4)]));
+
+  it('carries out the sure ones, or those above a score, as one edit that undo takes back', async () => {
+    propose();
+    expect(await selflabel('classes', 'merge', dir, '--proposed')).toMatch(
+      /^merge --proposed: changes 8 pixels in 2 of 4/,
+    );
+    expect(names()).toEqual(['class 1', 'class 2', 'class 4']);
+    await selflabel('classes', 'undo', dir);
+    expect(names()).toEqual(['class 1', 'class 2', 'class 3', 'class 4']);
+    await selflabel('classes', 'merge', dir, '--proposed', '--above', '0.3');
+    expect(names()).toEqual(['class 1', 'class 2']);
+    await selflabel('classes', 'undo', dir);
+    expect(names()).toEqual(['class 1', 'class 2', 'class 3', 'class 4']);
+    expect(await selflabel('classes', 'merge', dir, '--proposed', '--dry-run')).toContain('nothing is written');
+    expect(names()).toHaveLength(4);
+  });
+
+  it('refuses what does not go together', async () => {
+    await expect(selflabel('classes', 'merge', dir, '--proposed')).rejects.toThrow('merges.json is missing');
+    propose();
+    await expect(selflabel('classes', 'merge', dir)).rejects.toThrow('or give --proposed');
+    await expect(selflabel('classes', 'merge', dir, '1', '2', '--above', '0.3')).rejects.toThrow(
+      'goes with --proposed',
+    );
+    await expect(selflabel('classes', 'merge', dir, '1', '2', '--proposed')).rejects.toThrow('leave out classes');
+    await expect(selflabel('classes', 'merge', dir, '--proposed', '--above', '2')).rejects.toThrow('from 0 to 1');
+    await expect(selflabel('classes', 'merge', dir, '--proposed', '--above', '0.9')).rejects.toThrow('--above');
+  });
+});
 
 describe('classes show', () => {
   it('prints a table with a line per class', async () => {

@@ -45,7 +45,7 @@ function smallNetwork(): Uint8Array {
 }
 
 /** More files than one shard holds: photos and copies in both, and what is no photo between them. */
-async function fillBucket(store: ObjectStore): Promise<void> {
+async function fillBucket(store: ObjectStore, settings: object): Promise<void> {
   const put = (key: string, bytes: Uint8Array) => store.put(`datasets/d/${key}`, bytes);
   for (let i = 0; i < 9; i++) {
     const { image, classes } = scene(40 + i, { width: 96, height: 64 });
@@ -61,9 +61,9 @@ async function fillBucket(store: ObjectStore): Promise<void> {
     images: 'datasets/d/images/',
     masks: 'datasets/d/masks/',
     backbone: 'backbones/small.onnx',
-    clusters: 3,
     restarts: 3,
     threshold: 'from-masks',
+    ...settings,
   };
   await store.put(keys.request('j'), toJson(request));
 }
@@ -140,7 +140,13 @@ async function resultOf(store: MemoryStore): Promise<Map<string, string>> {
   return result;
 }
 
-describe('a job in memory', () => {
+const jobs = [
+  { what: 'a job', settings: { clusters: 3 }, seeds: 24, clusters: 3 },
+  { what: 'a job on a sample', settings: { clusters: 3, sample: 6 }, seeds: 4, clusters: 3 },
+  { what: 'a job that finds its clusters', settings: { clusters: 'auto', restarts: 1 }, seeds: 8, clusters: 2 },
+];
+
+describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
   let bucket: MemoryStore;
   let expected: Map<string, string>;
   let writes = 0;
@@ -152,7 +158,7 @@ describe('a job in memory', () => {
 
   beforeAll(async () => {
     bucket = new MemoryStore();
-    await fillBucket(bucket);
+    await fillBucket(bucket, settings);
     const first = await fresh();
     const { store } = await work(first, {
       seed: 0,
@@ -164,10 +170,11 @@ describe('a job in memory', () => {
     expected = await resultOf(store);
     const receipt = await readJson<Receipt>(store, keys.published('j', 'receipt.json'));
     expect(receipt.counts).toMatchObject({ total: 264, duplicate: 1, rejected: 254 });
+    expect(receipt.settings).toMatchObject({ ...settings, clusters });
     expect((await readJson<Plan>(store, keys.plan('j'))).shards).toHaveLength(2);
   });
 
-  it.each(Array.from({ length: 24 }, (_, i) => i + 1))('dies again and again, seed %i', async seed => {
+  it.each(Array.from({ length: seeds }, (_, i) => i + 1))('dies again and again, seed %i', async seed => {
     const random = new Random(seed);
     const faults = (life: number) =>
       life <= 5

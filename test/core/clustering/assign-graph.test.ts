@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
-import { assignGraph, assignWithDistancesGraph, centroidFeeds } from '#core/clustering/assign-graph';
+import { assignGraph, centroidFeeds } from '#core/clustering/assign-graph';
 import { toCentroids } from '#core/clustering/kmeans';
 import type { Metric } from '#core/clustering/metric';
 import { nearestCentroids } from '#core/clustering/nearest-centroid';
@@ -11,31 +11,25 @@ import { heaps } from './plain-kmeans.ts';
 
 const dimension = 7;
 const runtime = new OnnxRuntime();
-const models = {} as Record<'ids' | Metric, Model>;
+const models = {} as Record<Metric, Model>;
 
 beforeAll(async () => {
   const options = { sessions: 1, threadsPerSession: 1 };
-  models.ids = await runtime.load(assignGraph(dimension), options);
   for (const metric of ['euclidean', 'cosine'] as const) {
-    models[metric] = await runtime.load(assignWithDistancesGraph(dimension, metric), options);
+    models[metric] = await runtime.load(assignGraph(dimension, metric), options);
   }
 });
 afterAll(() => runtime.close());
 
 const float = (data: Float32Array, dims: number[]) => ({ type: 'float32' as const, dims, data });
 
-function feedsOf(
-  points: VectorSet,
-  centroids: VectorSet,
-  metric: Metric,
-  origin: Float64Array,
-  least: number,
-): Tensors {
-  const feeds = centroidFeeds(toCentroids(centroids, metric), origin, metric, least);
+function feedsOf(points: VectorSet, centroids: VectorSet, metric: Metric, origin: Float64Array): Tensors {
+  const feeds = centroidFeeds(toCentroids(centroids, metric), origin, metric, 2);
   return {
     points: float(points.data.slice(), [points.count, dimension]),
     centroids: float(feeds.centroids, [dimension, feeds.columns]),
     bias: float(feeds.bias, [feeds.columns]),
+    origin: float(Float32Array.from(origin), [dimension]),
   };
 }
 
@@ -51,14 +45,9 @@ test.each(['euclidean', 'cosine'] as const)('%s: ids and distances equal the pla
         const centroids = heaps(clusters, dimension, 5, 1, seed + 1, offset);
         const expected = nearestCentroids(points, centroids, metric);
         const origin = new Float64Array(dimension).fill(offset);
-        const plain = await models.ids.run(feedsOf(points, centroids, metric, origin, 1));
-        const withDistances = await models[metric].run({
-          ...feedsOf(points, centroids, metric, origin, 2),
-          origin: float(Float32Array.from(origin), [dimension]),
-        });
-        const ids = plain.outputs.assignment!.data as Int32Array;
-        const distances = withDistances.outputs.distances!.data as Float32Array;
-        expect(withDistances.outputs.assignment!.data).toEqual(ids);
+        const { outputs } = await models[metric].run(feedsOf(points, centroids, metric, origin));
+        const ids = outputs.assignment!.data as Int32Array;
+        const distances = outputs.distances!.data as Float32Array;
         expect(ids).toHaveLength(rows);
         for (let i = 0; i < rows; i++) {
           // Ties within float32 may fall either way.
@@ -78,20 +67,19 @@ test('far from zero the origin keeps what float32 would lose', async () => {
   const centroids = heaps(8, dimension, 8, 0.05, 3, 3000);
   const expected = nearestCentroids(points, centroids, 'euclidean').clusters;
   const origin = new Float64Array(dimension).fill(3000);
-  const { outputs } = await models.ids.run(feedsOf(points, centroids, 'euclidean', origin, 1));
+  const { outputs } = await models.euclidean.run(feedsOf(points, centroids, 'euclidean', origin));
   expect(outputs.assignment!.data).toEqual(expected);
 });
 
 test('zero vectors are assigned, at the distance of cosine 0', async () => {
   const points = { data: new Float32Array(2 * dimension), count: 2, dimension };
-  const { outputs } = await models.cosine.run({
-    ...feedsOf(points, heaps(3, dimension, 3, 1, 1), 'cosine', new Float64Array(dimension), 2),
-    origin: float(new Float32Array(dimension), [dimension]),
-  });
+  const { outputs } = await models.cosine.run(
+    feedsOf(points, heaps(3, dimension, 3, 1, 1), 'cosine', new Float64Array(dimension)),
+  );
   expect([...(outputs.distances!.data as Float32Array)]).toEqual([2, 2, 2, 2]);
 });
 
 test('the same dimension gives the same bytes', () => {
-  expect(assignGraph(5)).toEqual(assignGraph(5));
-  expect(assignGraph(5)).not.toEqual(assignGraph(6));
+  expect(assignGraph(5, 'cosine')).toEqual(assignGraph(5, 'cosine'));
+  expect(assignGraph(5, 'cosine')).not.toEqual(assignGraph(6, 'cosine'));
 });

@@ -46,6 +46,13 @@ export function reportData({ classes, members = 9, masks = true, seed = 7 }: Fix
       rule: 'mean confidence below 0.45, or two classes within 0.02 of each other on most pixels',
       secondsPerImage: 17,
     },
+    choice: choice(classes),
+    merges: {
+      groups: classes > 3 ? [{ classes: [1, 3], score: 0.71 }] : [],
+      total: classes > 3 ? 2 : 0,
+      above: 0.5,
+    },
+    nearDuplicates: nearDuplicates(random),
     foreground: foreground(random),
     metrics: masks ? metrics(facts, random) : null,
     model: modelFacts,
@@ -115,7 +122,7 @@ const runFacts = (total: number): ReportData['run'] => ({
   })),
   totalSeconds: 73 + 0.21 * total,
   peakMemoryBytes: 913_000_000,
-  bound: { by: 'model', decodeSeconds: 0.012 * total, modelSeconds: 0.098 * total },
+  bound: { by: 'model', decodeSeconds: 0.012 * total, modelSeconds: 0.098 * total, decodeRate: 83.3, modelRate: 10.2 },
   backbone: {
     name: 'mobilenetv2-1.0-features.onnx',
     sha256: 'b1bbe5f4caeca9b211e5ca5779e6a3e68fd1419f63ba96d32fe687d3ace91c65',
@@ -157,6 +164,28 @@ function receipt(total: number): ReportData['receipt'] {
     ],
   };
 }
+
+const choice = (clusters: number): ReportData['choice'] => ({
+  clusters,
+  curve: [0.5, 1, 2].map(factor => ({
+    clusters: Math.round(clusters * factor),
+    agreement: 0.6,
+    explained: 0.4,
+    score: factor === 1 ? 0.24 : 0.2,
+  })),
+});
+
+const nearDuplicates = (random: Random): ReportData['nearDuplicates'] => ({
+  groups: [4, 2].map((images, kind) => ({
+    pictures: Array.from({ length: Math.min(3, images) }, (_, at) => ({
+      ...picture(kind, at, random.integer(9000)),
+      confidence: null,
+    })),
+    images,
+  })),
+  total: { groups: 3, images: 8 },
+  above: 0.98,
+});
 
 function foreground(random: Random): ForegroundFacts {
   const counts = Array.from({ length: 100 }, (_, at) =>

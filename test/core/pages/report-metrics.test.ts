@@ -78,9 +78,11 @@ describe('run and model', () => {
     ['model', 'Model-bound', 'a faster device or a smaller network would help'],
     ['balanced', 'Balanced', 'took about as long'],
   ] as const)('%s-bound', (by, title, advice) => {
-    const { text } = read({ ...base, run: { ...base.run, bound: { by, decodeSeconds: 12, modelSeconds: 34 } } });
+    const bound = { by, decodeSeconds: 12, modelSeconds: 34, decodeRate: 178, modelRate: 9.34 };
+    const { text } = read({ ...base, run: { ...base.run, bound } });
     expect(text).toContain(`${title} (decoding 12 s, model 34 s)`);
     expect(text).toContain(advice);
+    expect(text).toContain('Alone, decoding would do 178 images per second and the model 9.3.');
   });
 
   test('the built-in filter bank is no network, and the page says so twice', () => {

@@ -1,0 +1,225 @@
+/** The catalog of a job's inputs: which are copies, which take part in clustering, and their vectors. */
+import type { VectorSet } from '#core/clustering/vector-set';
+import { PermanentError } from '#core/errors';
+import { readNpyOf } from '#core/formats/npy';
+import type { Plan } from '#core/job/plan';
+import { Random, seedOf } from '#core/random';
+import { runOf } from './backbone.ts';
+import { readJson, readObject, toJson } from './documents.ts';
+import type { EmbeddedImage, EmbedSummary } from './embed.ts';
+import { finishPiece, outputKey, readMarker } from './marker.ts';
+import type { ObjectStore, Ports } from './ports.ts';
+import { inMemoryIfSmall, rowsPerBlock, streamedBlocks, type VectorSource } from './vector-source.ts';
+
+/** Place of an image in the order of drawing: a random number made of its name, the name where two are equal. */
+export interface Draw {
+  readonly rank: number;
+  readonly name: string;
+}
+
+/** Which inputs are copies of earlier ones, which are clustered, and how many vectors there are. */
+export interface Catalog {
+  readonly duplicates: Readonly<Record<string, string>>;
+  readonly counts: {
+    readonly total: number;
+    readonly read: number;
+    readonly duplicate: number;
+    readonly rejected: number;
+  };
+  /** Last image of the sample, with `--sample`: those drawn no later than it are clustered. Null: all are. */
+  readonly sample: { readonly images: number; readonly last: Draw } | null;
+  /** Vectors of the images that are clustered, duplicates left out. */
+  readonly rows: number;
+  readonly dimension: number;
+}
+
+export async function catalog(ports: Ports, plan: Plan): Promise<void> {
+  const started = ports.clock.now();
+  const copies = await findCopies(ports.store, plan);
+  const { sample: wanted } = runOf(plan);
+  const sample =
+    wanted === undefined ? null : await drawSample(ports.store, plan, copies.duplicates, copies.counts.read, wanted);
+  const size = await countRows(ports.store, plan, { ...copies, sample });
+  const document: Catalog = { ...copies, sample, ...size };
+  assertEnough(plan, document);
+  await finishPiece(ports, plan, 'cluster', 'catalog', { json: toJson(document) }, copies.counts, started);
+}
+
+export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
+  readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
+
+async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGenerator<EmbeddedImage> {
+  for (const shard of plan.shards) yield* (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary.images;
+}
+
+async function findCopies(store: ObjectStore, plan: Plan): Promise<Pick<Catalog, 'duplicates' | 'counts'>> {
+  const firstOf = new Map<string, string>();
+  const duplicates: Record<string, string> = {};
+  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
+  for await (const image of embeddedImages(store, plan)) {
+    counts.total++;
+    if (image.state === 'rejected') {
+      counts.rejected++;
+      continue;
+    }
+    const first = firstOf.get(image.sha256);
+    if (first === undefined) {
+      firstOf.set(image.sha256, image.name);
+      counts.read++;
+    } else {
+      duplicates[image.name] = first;
+      counts.duplicate++;
+    }
+  }
+  return { duplicates, counts };
+}
+
+const drawOf = (name: string, seed: number): Draw => ({
+  rank: new Random(seedOf('sample', seed, name)).uint32(),
+  name,
+});
+
+const compareDraws = (a: Draw, b: Draw): number => a.rank - b.rank || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+/** The images drawn first, the same whatever the cut into shards. Null where there are no more images than wanted. */
+async function drawSample(
+  store: ObjectStore,
+  plan: Plan,
+  duplicates: Catalog['duplicates'],
+  read: number,
+  wanted: number,
+): Promise<Catalog['sample']> {
+  if (read <= wanted) return null;
+  const { seed } = runOf(plan);
+  let drawn: Draw[] = [];
+  for (const shard of plan.shards) {
+    const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
+    const own = images.filter(image => image.state === 'read' && duplicates[image.name] === undefined);
+    drawn = [...drawn, ...own.map(({ name }) => drawOf(name, seed))].sort(compareDraws).slice(0, wanted);
+  }
+  return { images: wanted, last: drawn.at(-1)! };
+}
+
+type Selection = Pick<Catalog, 'duplicates' | 'sample'>;
+
+/** Whether an image's vectors are clustered. */
+const takesPart = ({ duplicates, sample }: Selection, seed: number, name: string): boolean =>
+  duplicates[name] === undefined && (sample === null || compareDraws(drawOf(name, seed), sample.last) <= 0);
+
+async function countRows(
+  store: ObjectStore,
+  plan: Plan,
+  selection: Selection,
+): Promise<Pick<Catalog, 'rows' | 'dimension'>> {
+  const { seed } = runOf(plan);
+  const size = { rows: 0, dimension: 0 };
+  for (const shard of plan.shards) {
+    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
+    for (const image of summary.images) {
+      if (image.state === 'read' && takesPart(selection, seed, image.name)) size.rows += image.rows;
+    }
+    size.dimension ||= (await readVectors(store, plan, shard)).dimension;
+  }
+  return size;
+}
+
+async function readVectors(
+  store: ObjectStore,
+  plan: Plan,
+  shard: string,
+): Promise<{ data: Float32Array; dimension: number }> {
+  const { data, shape } = readNpyOf('float32', await readObject(store, outputKey(plan, 'embed', shard, 'npy')));
+  return { data, dimension: shape[0] ? shape[1]! : 0 };
+}
+
+function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
+  if (counts.read === 0) {
+    throw new PermanentError(
+      `none of the ${counts.total} files could be read as an image; the receipt lists the reasons`,
+    );
+  }
+  if (counts.read === 1) {
+    throw new PermanentError(
+      'only one of the files is an image of its own, and classes are found by comparing images; give two or more',
+    );
+  }
+  const least = plan.clusters === 'auto' ? 2 : plan.clusters;
+  if (counts.read < least) {
+    throw new PermanentError(
+      `${least} clusters need at least as many images, but only ${counts.read} different ones could be read; ask for --clusters ${counts.read} or fewer`,
+    );
+  }
+  if (sample && sample.images < least) {
+    throw new PermanentError(
+      `${least} clusters need at least as many images, but --sample ${sample.images} clusters fewer; raise --sample or lower --clusters`,
+    );
+  }
+  if (rows < least) {
+    throw new PermanentError(
+      `${least} clusters need at least as many foreground vectors, but the images gave ${rows}; ask for fewer with --clusters or try --unit image`,
+    );
+  }
+}
+
+/** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
+const memoryForVectors = 256 * 2 ** 20;
+
+/**
+ * The vectors to be clustered, in path order and in blocks that fit the number of clusters.
+ * @param memory bytes up to which they are held
+ */
+export async function clusterRows(
+  store: ObjectStore,
+  plan: Plan,
+  known: Catalog,
+  clusters: number,
+  memory: number = memoryForVectors,
+): Promise<VectorSource> {
+  const { rows: count, dimension } = known;
+  const stream = streamedBlocks(
+    { count, dimension },
+    () => vectorsOfShards(store, plan, known),
+    rowsPerBlock(clusters),
+  );
+  return inMemoryIfSmall(stream, memory);
+}
+
+/** The vectors of one image after the other. */
+async function* vectorsOfShards(store: ObjectStore, plan: Plan, selection: Selection): AsyncGenerator<Float32Array> {
+  const { seed } = runOf(plan);
+  for (const shard of plan.shards) {
+    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
+    const { data, dimension } = await readVectors(store, plan, shard);
+    let from = 0;
+    for (const image of summary.images) {
+      if (image.state !== 'read') continue;
+      const to = from + image.rows;
+      if (to > from && takesPart(selection, seed, image.name)) yield data.subarray(from * dimension, to * dimension);
+      from = to;
+    }
+  }
+}
+
+/**
+ * Pooled vectors of the images that are clustered: all of them, or those drawn first where there are more than `most`.
+ * In the order of drawing, which is the same for every cut into shards.
+ */
+export async function drawnImages(store: ObjectStore, plan: Plan, known: Catalog, most: number): Promise<VectorSet> {
+  const { seed } = runOf(plan);
+  let drawn: (Draw & { readonly vector: Float32Array })[] = [];
+  for (const shard of plan.shards) {
+    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
+    const key = outputKey(plan, 'embed', shard, 'pooled.npy');
+    const { data, shape } = readNpyOf('float32', await readObject(store, key));
+    const dimension = shape[1] ?? 0;
+    const own = summary.images
+      .filter(({ state }) => state === 'read')
+      .map(({ name }, i) => ({ ...drawOf(name, seed), vector: data.subarray(i * dimension, (i + 1) * dimension) }))
+      .filter(({ name }) => takesPart(known, seed, name));
+    drawn = [...drawn, ...own].sort(compareDraws).slice(0, most);
+  }
+  const dimension = drawn[0]?.vector.length ?? 0;
+  const data = new Float32Array(drawn.length * dimension);
+  for (const [i, { vector }] of drawn.entries()) data.set(vector, i * dimension);
+  return { data, count: drawn.length, dimension };
+}
