@@ -51,7 +51,7 @@ export function registerRun(program: Command): void {
     .requiredOption('--out <dir>', 'where the results go; the same command again resumes')
     .option(
       '--backbone <file>',
-      'network from image to feature map (.onnx), or the small built-in filter-bank',
+      'network from image to feature map or tokens (.onnx; doctor checks it), or the small built-in filter-bank',
       networkOr('filter-bank'),
       'filter-bank',
     )

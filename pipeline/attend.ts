@@ -67,9 +67,9 @@ const basisBytes = 256 * 2 ** 20;
 
 async function fitForeground(task: Task): Promise<Fit> {
   const { ports, run, backbone, images } = task;
-  if (run.attention.startsWith('backbones/')) return given(task);
   const { shorterSide } = sizeRule(run, backbone.settings);
   const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
+  if (run.attention.startsWith('backbones/')) return given(task);
   const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
   const { basis, rest } = spread(images, basisImages);
   const kind = foregroundKind(run, images.length);

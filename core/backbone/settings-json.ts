@@ -1,6 +1,6 @@
 /** Settings as the JSON beside a network says them, so that a person can correct what had to be assumed. */
 import type { DenseTensor } from '../graph/dense-tensors.ts';
-import { imageInput } from '../graph/image-input.ts';
+import { imageInput, spatialAxes } from '../graph/image-input.ts';
 import type { ImportedModel } from '../graph/import.ts';
 import type { BackboneSettings } from './settings.ts';
 
@@ -19,7 +19,10 @@ const inWords = (scale: number) => (Math.abs(scale * 255 - 1) < 1e-9 ? 'value/25
 /** An entry as in `models.json`; read again it gives the same settings. */
 export function settingsJson(file: string, model: ImportedModel, settings: BackboneSettings) {
   const { input, layout, type, channelOrder, scale, mean, deviation, deep, fine, fixed } = settings;
-  const { dims } = imageInput(model, input, layout)!;
+  const image = imageInput(model, input, layout)!;
+  const { dims } = image;
+  const [height, width] = spatialAxes(image).map(axis => dims[axis]);
+  const untold = fixed && (height !== fixed.height || width !== fixed.width);
   const tensors = [...(fine ? [fine] : []), deep];
   const inner = tensors.filter(({ declared }) => !declared).map(one => ({ tensor: one.name, ...features(one) }));
   const scaling = { scale: inWords(scale), mean, std: deviation };
@@ -30,7 +33,7 @@ export function settingsJson(file: string, model: ImportedModel, settings: Backb
       type,
       shape: dims,
       layout,
-      ...(fixed && { size: [fixed.height, fixed.width] }),
+      ...(untold && { size: [fixed.height, fixed.width] }),
       channel_order: channelOrder,
       ...(type === 'uint8' ? {} : scaling),
     },

@@ -1,7 +1,7 @@
 /** How a backbone wants its image and which of its tensors are the features. */
 import { PermanentError } from '../errors.ts';
 import { type DenseTensor, denseTensors } from '../graph/dense-tensors.ts';
-import { type ImageInput, imageInput } from '../graph/image-input.ts';
+import { type ImageInput, imageInput, spatialAxes } from '../graph/image-input.ts';
 import type { ImportedModel } from '../graph/import.ts';
 import { probe, type Size } from '../graph/probe.ts';
 import { type Choice, chooseFeatures } from './choice.ts';
@@ -93,13 +93,13 @@ function findInput({ input: claims }: Entry, model: ImportedModel): ImageInput {
   return image;
 }
 
-/** The one size that the settings ask for, or that a shape in them gives where the file leaves it open. */
-function askedSize({ input: { size, shape } }: Entry, { layout, dims }: ImageInput): Size | undefined {
-  if (size) return { height: size[0], width: size[1] };
-  const [y, x] = layout === 'NCHW' ? [2, 3] : [1, 2];
-  const [height, width] = [shape?.[y], shape?.[x]];
-  const open = typeof dims[y] === 'string' && typeof dims[x] === 'string';
-  return open && typeof height === 'number' && typeof width === 'number' ? { height, width } : undefined;
+/** The size that the settings ask for, and the one that a shape in them tells. */
+function sizesIn({ input: { size, shape } }: Entry, image: ImageInput): { asked?: Size; told?: Size } {
+  const [height, width] = spatialAxes(image).map(axis => shape?.[axis]);
+  return {
+    ...(size && { asked: { height: size[0], width: size[1] } }),
+    ...(typeof height === 'number' && typeof width === 'number' && { told: { height, width } }),
+  };
 }
 
 /** 1 if the features cannot be computed for two images at once. */
@@ -138,8 +138,8 @@ export function backboneSettings(model: ImportedModel, json: unknown): BackboneS
     throw new PermanentError(
       `the model takes ${batch} images at a time; export it with a free batch axis, or for one image`,
     );
-  const asked = askedSize(entry, image);
-  const dense = denseTensors(model, { image, fixed: asked });
+  const { asked, told } = sizesIn(entry, image);
+  const dense = denseTensors(model, { image, fixed: asked, told });
   const choice = explaining(model, image, asked, () => chooseFeatures(model, image.name, entry, dense));
   return {
     input: image.name,

@@ -219,10 +219,11 @@ function declaredSize(image: ImageInput): Size | undefined {
 }
 
 /** The one size of a network that does not take any: the declared one, else the first usual one that no node refuses. */
-function onlySize(model: ImportedModel, image: ImageInput, refusals: number): Size | undefined {
+function onlySize(model: ImportedModel, image: ImageInput, refusals: number, told: Size | undefined): Size | undefined {
   const declared = declaredSize(image);
   if (declared) return declared;
   if (refusals === 0) return undefined;
+  if (told) return told;
   const [height, width] = spatialAxes(image).map((axis): Dim => image.dims[axis]!);
   const held = (dim: Dim | undefined, side: number) => (typeof dim === 'number' ? dim : side);
   return usualSides
@@ -236,6 +237,8 @@ const fewestLayers = 2;
 export interface DenseOptions {
   /** Default: the one that looks like an image. */
   readonly image?: ImageInput | undefined;
+  /** The size to try where the file names none and does not take any. */
+  readonly told?: Size | undefined;
   /** The size to take although others would do. */
   readonly fixed?: Size | undefined;
 }
@@ -257,7 +260,7 @@ export function denseTensors(model: ImportedModel, options: DenseOptions = {}): 
     const shape = name === image.name ? undefined : shapeAnywhere(sizesOf(name, probes));
     if (shape) anywhere.set(name, shape);
   }
-  const size = options.fixed ?? onlySize(model, image, probes[0]!.refusals);
+  const size = options.fixed ?? onlySize(model, image, probes[0]!.refusals, options.told);
   if (!size) return { tensors: described(model, anywhere), fixed: undefined };
   const there = shapesAt(model, anywhere, probe(model, image, size), size);
   there.delete(image.name);

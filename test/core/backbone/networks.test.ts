@@ -71,6 +71,13 @@ function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return largest;
 }
 
+/** The model with its sizes declared by names, although it takes one size only. */
+function hidden(bytes: Uint8Array): Uint8Array {
+  const model = readModel(bytes);
+  const renamed = [valueInfo('pixels', ['batch', 3, 'height', 'width'])];
+  return writeModel({ ...model, graph: { ...model.graph!, input: renamed } });
+}
+
 const opsets = Array.from({ length: 16 }, (_, i) => 11 + i);
 
 describe('ViTs', () => {
@@ -119,22 +126,17 @@ describe('ViTs', () => {
 
   test('that hide their size behind names are tried with the usual ones', () => {
     const bytes = vit({ height: 224, width: 224 });
-    const model = readModel(bytes);
-    const renamed = [valueInfo('pixels', ['batch', 3, 'height', 'width'])];
-    const hidden = writeModel({ ...model, graph: { ...model.graph!, input: renamed } });
-    expect(backboneSettings(importModel(hidden), undefined)).toMatchObject({
+    expect(backboneSettings(importModel(hidden(bytes)), undefined)).toMatchObject({
       fixed: { height: 224, width: 224 },
       deep: { prefix: 1, grid: { height: 28, width: 28 } },
     });
   });
 
   test('of an unusual size are told by the settings', () => {
-    const model = readModel(vit({ height: 56, width: 88 }));
-    const renamed = [valueInfo('pixels', [1, 3, 'height', 'width'])];
-    const hidden = importModel(writeModel({ ...model, graph: { ...model.graph!, input: renamed } }));
-    expect(() => backboneSettings(hidden, undefined)).toThrow(PermanentError);
+    const model = importModel(hidden(vit({ height: 56, width: 88 })));
+    expect(() => backboneSettings(model, undefined)).toThrow(PermanentError);
     for (const json of [{ input: { size: [56, 88] } }, { input: { shape: [1, 3, 56, 88] } }])
-      expect(backboneSettings(hidden, json)).toMatchObject({
+      expect(backboneSettings(model, json)).toMatchObject({
         fixed: { height: 56, width: 88 },
         deep: { grid: { height: 7, width: 11 } },
       });
@@ -255,12 +257,22 @@ describe('a size asked for', () => {
   });
 });
 
+describe('a shape that the settings give', () => {
+  test('takes nothing from a model of any size', () => {
+    const json = { input: { shape: ['batch', 3, 224, 224] } };
+    expect(backboneSettings(importModel(resnet({ height: 'H', width: 'W' })), json).fixed).toBeUndefined();
+    const free = importModel(vit({ height: 'H', width: 'W', batch: 'N' }));
+    expect(backboneSettings(free, json).fixed).toBeUndefined();
+  });
+});
+
 describe('settings as JSON', () => {
   test.each([
     ['a ViT of one size with registers', vit({ registers: 4 })],
     ['a ViT of any size', vit({ height: 'H', width: 'W', batch: 'N' })],
     ['a ViT of bytes, channels last', vit({ type: 'uint8', layout: 'NHWC' })],
     ['a ViT that declares scores only', vit({ output: 'scores' })],
+    ['a ViT that hides its size', hidden(vit({ height: 224, width: 224 }))],
     ['a ResNet', resnet()],
     ['a float16 ResNet', resnet({ half: true })],
   ])('%s: read again they are the same', (_name, bytes) => {
