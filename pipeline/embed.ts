@@ -61,7 +61,7 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
       const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
       return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, threshold }, read);
     };
-    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+    for await (const result of mapInOrder(images, ports.tuning.threads * aheadPerThread, work)) {
       results.push(result);
       ports.log.progress('embed', shard, results.length, images.length);
     }
@@ -93,6 +93,9 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun): Promis
   const model = await ports.models.load(graph, { sessions: ports.tuning.threads, threadsPerSession: 1 });
   return { model, threshold: typeof run.threshold === 'number' ? run.threshold : report.threshold };
 }
+
+/** Pictures under way per thread: so many that one slow to decode leaves no core idle; they are small by then. */
+const aheadPerThread = 8;
 
 interface Embedder {
   readonly model: Model;
