@@ -61,7 +61,7 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
       const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
       return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, rule, threshold }, read);
     };
-    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+    for await (const result of mapInOrder(images, ports.tuning.threads * aheadPerThread, work)) {
       results.push(result);
       ports.log.progress('embed', shard, results.length, images.length);
     }
@@ -94,6 +94,9 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
   const threshold = typeof run.threshold === 'number' ? run.threshold : report.threshold;
   return { model, threshold, rule: sizeRule(run, backbone.settings) };
 }
+
+/** Pictures under way per thread: so many that one slow to decode leaves no core idle; they are small by then. */
+const aheadPerThread = 8;
 
 interface Embedder {
   readonly model: Model;

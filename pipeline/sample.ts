@@ -80,13 +80,16 @@ export async function samplePass(
   try {
     const work = async (planned: PlannedImage) => {
       const read = await readImage(ports, prefix, planned, rule);
-      if (read.state === 'rejected') rejected.push(read);
-      if (read.state === 'rejected' || seen.has(read.sha256)) return undefined;
-      seen.add(read.sha256);
-      return sampleOne(model, pass, rule, read.decoded);
+      if (read.state === 'rejected') return read;
+      return { state: read.state, sha256: read.sha256, one: await sampleOne(model, pass, rule, read.decoded) };
     };
-    for await (const one of mapInOrder(images, ports.tuning.threads * 3, work)) {
-      if (one) sampled.push(one);
+    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+      // In path order, so that it does not matter which of two copies was decoded first.
+      if (result.state === 'rejected') rejected.push(result);
+      else if (!seen.has(result.sha256)) {
+        seen.add(result.sha256);
+        sampled.push(result.one);
+      }
       ports.log.progress('attend', 'sample', ++done, images.length);
     }
   } finally {

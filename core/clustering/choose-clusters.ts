@@ -24,10 +24,13 @@ function deviationOf(values: readonly number[]): number {
   return Math.sqrt(meanOf(values.map(value => (value - mean) ** 2)));
 }
 
+/** A deviation of a few splits may come out too small by chance: scores this near, as a share, count as equal in any case. */
+const equalShare = 0.05;
+
 /**
- * The fewest clusters whose score lies within one standard deviation (between splits) of the best: agreement alone is
- * highest for a coarse cut in two, what is explained rises with every cluster, and their product is highest where more
- * clusters would no longer be found again.
+ * The fewest clusters whose score lies within one standard deviation (between splits; a twentieth at least) of the best.
+ * Agreement alone is highest for a coarse cut in two, what is explained rises with every cluster, and their product is
+ * highest where more clusters would no longer be found again.
  * @throws RangeError without candidates
  */
 export function chooseClusters(candidates: readonly CandidateScore[]): ClusterChoice {
@@ -36,6 +39,6 @@ export function chooseClusters(candidates: readonly CandidateScore[]): ClusterCh
     .map(candidate => ({ ...candidate, score: meanOf(candidate.scores) }))
     .sort((a, b) => a.clusters - b.clusters);
   const best = curve.reduce((top, candidate) => (candidate.score > top.score ? candidate : top));
-  const enough = best.score - deviationOf(best.scores);
+  const enough = best.score - Math.max(deviationOf(best.scores), equalShare * best.score);
   return { clusters: curve.find(({ score }) => score >= enough)!.clusters, curve };
 }

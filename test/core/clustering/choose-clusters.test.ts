@@ -37,6 +37,10 @@ test('the fewest clusters within one standard deviation of the best', () => {
   ]);
 });
 
+test('or within a twentieth of the best, where the splits differ less', () => {
+  expect(chooseClusters([scored(3, 0.9, 0.9), scored(6, 0.96, 0.96), scored(9, 1, 1)]).clusters).toBe(6);
+});
+
 test('one candidate is chosen, of equal ones the fewest; none is an error', () => {
   expect(chooseClusters([scored(7, 0, 0)]).clusters).toBe(7);
   expect(chooseClusters([scored(9, 0.2, 0.2), scored(5, 0.2, 0.2)]).clusters).toBe(5);
