@@ -1,7 +1,7 @@
 /**
  * k-means beside FAISS on the same vectors, first centroids and threads: `npm run bench -- kmeans-faiss`. Ours alone where
- * FAISS_PYTHON names no Python with faiss (how to get one: kmeans_faiss.py). BENCH_VECTORS and BENCH_CLUSTERS ask for
- * other sizes than 1,000,000 and 1000.
+ * FAISS_PYTHON names no Python with faiss (how to get one: kmeans_faiss.py). BENCH_VECTORS, BENCH_CLUSTERS and BENCH_ITERATIONS ask for
+ * other numbers than 1,000,000, 1000 and 20.
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { blocksInMemory, gatherRows, rowsPerBlock } from '#pipeline/vector-sourc
 
 const [count, clusters] = [Number(process.env.BENCH_VECTORS ?? 1e6), Number(process.env.BENCH_CLUSTERS ?? 1000)];
 const dimension = 384;
-const iterations = 20;
+const iterations = Number(process.env.BENCH_ITERATIONS ?? 20);
 const threads = availableParallelism();
 const folder = '.bench/kmeans-faiss';
 

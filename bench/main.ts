@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<void>> = {
   throughput: async () => (await import('./throughput.ts')).throughput(),
   kmeans: async () => (await import('./kmeans.ts')).kmeans(),
   'kmeans-faiss': async () => (await import('./kmeans-faiss.ts')).kmeansFaiss(),
+  decoding: async () => (await import('./decoding.ts')).decoding(),
   size: async () => (await import('./size.ts')).size(),
   state: async () => (await import('./state.ts')).state(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
