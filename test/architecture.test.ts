@@ -20,7 +20,12 @@ const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
 
 /** An adapter may use Node and the package it is named after. */
 function adapterPackage(specifier: string, file: string): boolean {
-  const packages: Record<string, string[]> = { local: [], onnxruntime: ['onnxruntime-node'], sharp: ['sharp'] };
+  const packages: Record<string, string[]> = {
+    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs'],
+    local: [],
+    onnxruntime: ['onnxruntime-node'],
+    sharp: ['sharp'],
+  };
   return specifier.startsWith('node:') || packages[file.split('/')[1]!]!.includes(specifier);
 }
 
