@@ -13,6 +13,10 @@ export type HttpFault =
   | { readonly kind: 'cut-after' }
   /** … or in the middle of its answer. */
   | { readonly kind: 'cut-within' }
+  /** One bit of the server's answer is turned. */
+  | { readonly kind: 'damage' }
+  /** A success with this body, as SQS speaks; nothing reaches the server. */
+  | { readonly kind: 'json'; readonly body: object }
   | { readonly kind: 'delay'; readonly milliseconds: number };
 
 export interface ProxiedRequest {
@@ -20,6 +24,7 @@ export interface ProxiedRequest {
   /** With the query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
+  readonly body: string;
   /** 1 for the first. */
   readonly count: number;
 }
@@ -59,15 +64,17 @@ export class FaultProxy {
       return; // The client went away in the middle of its request.
     }
     const { method = '', url: path = '', headers } = incoming;
-    const seen = { method, path, headers, count: this.seen.length + 1 };
+    const whole = Buffer.concat(body);
+    const seen = { method, path, headers, body: whole.toString('latin1'), count: this.seen.length + 1 };
     this.seen.push(seen);
     const fault = this.faults(seen);
     if (fault?.kind === 'cut-before') return void incoming.socket.destroy();
+    if (fault?.kind === 'json') return void outgoing.writeHead(200, json).end(JSON.stringify(fault.body));
     if (fault?.kind === 'answer') return answerFor(outgoing, headers, fault);
     if (fault?.kind === 'html')
       return void outgoing.writeHead(fault.status).end('<html><body>Bad Gateway</body></html>');
     if (fault?.kind === 'delay') await new Promise(resolve => setTimeout(resolve, fault.milliseconds));
-    this.#forward(seen, Buffer.concat(body), fault?.kind, outgoing);
+    this.#forward(seen, whole, fault?.kind, outgoing);
   }
 
   #forward(seen: ProxiedRequest, body: Buffer, fault: HttpFault['kind'] | undefined, outgoing: ServerResponse): void {
@@ -78,6 +85,7 @@ export class FaultProxy {
       for await (const bytes of answer) parts.push(bytes);
       if (fault === 'cut-after') return outgoing.socket?.destroy();
       const whole = Buffer.concat(parts);
+      if (fault === 'damage') whole[whole.length >> 1]! ^= 1;
       outgoing.writeHead(answer.statusCode!, answer.headers);
       if (fault !== 'cut-within') return outgoing.end(whole);
       outgoing.write(whole.subarray(0, whole.length >> 1), () => outgoing.socket?.destroy());
@@ -87,6 +95,8 @@ export class FaultProxy {
   }
 }
 
+const json = { 'content-type': 'application/x-amz-json-1.0' };
+
 /** S3 speaks XML, SQS JSON. */
 function answerFor(
   outgoing: ServerResponse,
@@ -94,7 +104,7 @@ function answerFor(
   { status, code }: { status: number; code: string },
 ): void {
   if (headers['x-amz-target']) {
-    outgoing.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+    outgoing.writeHead(status, json);
     outgoing.end(JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message: 'told so' }));
     return;
   }

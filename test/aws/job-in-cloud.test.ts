@@ -71,7 +71,7 @@ describe('a job in the cloud', () => {
   });
   afterAll(() => proxy.close());
 
-  it.each([1, 2])('ends as in memory, seed %i', async seed => {
+  it.each([1, 2])('ends as in memory, seed %i', { timeout: 300_000 }, async seed => {
     const bucket = await newBucket();
     const plain = new S3Store({ bucket, client: s3ClientAt(endpoint()) });
     await fillBucket(machine.images, plain, settings);

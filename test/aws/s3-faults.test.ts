@@ -102,6 +102,13 @@ describe('S3Store on a bad connection', () => {
     expect(keys).toEqual(['a/0', 'a/1', 'a/2', 'a/3', 'a/4']);
   });
 
+  it('notices a damaged bit, and reads again', async () => {
+    await store.putNew('a', bytesOf('one'));
+    inTurn(isGet, { kind: 'damage' }, { kind: 'damage' });
+    expect(textOf(await store.get('a'))).toBe('one');
+    expect(proxy.seen.filter(isGet).length).toBe(3);
+  });
+
   it('waits for slow answers', async () => {
     inTurn(isPut, { kind: 'delay', milliseconds: 300 });
     expect(await store.putNew('a', bytesOf('one'))).toBe(true);
@@ -211,6 +218,13 @@ describe('large objects on S3', () => {
     inTurn(isRange, { kind: 'cut-within' }, { kind: 'cut-after' }, answer(503, 'SlowDown'));
     expect(same(await store.get('a'))).toBe(true);
     expect(await uploads()).toEqual([]);
+  });
+
+  it('are read anew where a bit was damaged', async () => {
+    await plain.putNew('a', large);
+    inTurn(isRange, { kind: 'damage' });
+    expect(same(await store.get('a'))).toBe(true);
+    expect(proxy.seen.filter(isRange).length).toBe(6);
   });
 
   it('are sent anew where two complete at once', async () => {
