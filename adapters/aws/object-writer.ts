@@ -38,21 +38,18 @@ export async function writeObject(
 const noAnswer = (bucket: Bucket, key: string): Error =>
   new Error(`cannot write ${key} (bucket ${bucket.name}): the answer was "not found", as no S3 would say`);
 
-/**
- * In parts, several at once; the object appears as a whole or not at all.
- * @param onlyNew only if the key is free, else in any case
- */
+/** In parts, several at once; the object appears as a whole or not at all. */
 export async function writeLargeObject(
   bucket: Bucket,
   key: string,
   bytes: Uint8Array,
-  onlyNew: boolean,
+  condition: { readonly IfNoneMatch?: '*' },
 ): Promise<string | undefined> {
   for (let attempt = 1; attempt <= bucket.patience.attempts; attempt++) {
     const upload = await beginUpload(bucket, key);
     try {
       const parts = await mapParts(partsOf(bytes.length, bucket.partBytes), part => sendPart(upload, part, bytes));
-      const answer = await complete(upload, parts, base64Crc32(bytes), onlyNew);
+      const answer = await complete(upload, parts, base64Crc32(bytes), condition);
       if (answer.kind === 'done') return answer.value.ETag;
       const ours = answer.perhapsDone ? await etagIfOurs(bucket, key, upload.id) : undefined;
       if (ours === undefined) await abort(upload);
@@ -107,7 +104,7 @@ const complete = (
   { bucket, key, at }: Upload,
   parts: SentPart[],
   checksum: string,
-  onlyNew: boolean,
+  condition: { readonly IfNoneMatch?: '*' },
 ): Promise<Answer<{ ETag?: string | undefined }>> =>
   bucket.ask(
     'write',
@@ -119,7 +116,7 @@ const complete = (
           MultipartUpload: { Parts: parts },
           ChecksumCRC32: checksum,
           ChecksumType: 'FULL_OBJECT',
-          ...(onlyNew && { IfNoneMatch: '*' }),
+          ...condition,
         }),
       ),
     'tell',

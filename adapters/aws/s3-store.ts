@@ -5,11 +5,14 @@ import {
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
+import { RejectedInput } from '#core/errors';
 import { assertKey } from '#core/job/object-key';
 import type { ObjectStore, StoredObject } from '#pipeline/ports';
 import { Bucket, type BucketOptions } from './bucket.ts';
 import { readObject } from './object-reader.ts';
 import { writeLargeObject, writeObject } from './object-writer.ts';
+
+const onlyNew = { IfNoneMatch: '*' } as const;
 
 export class S3Store implements ObjectStore {
   readonly #bucket: Bucket;
@@ -23,7 +26,7 @@ export class S3Store implements ObjectStore {
   }
 
   async getTagged(key: string): Promise<{ bytes: Uint8Array; etag: string } | undefined> {
-    assertKey(key);
+    assertReadable(key);
     return readObject(this.#bucket, key);
   }
 
@@ -38,23 +41,24 @@ export class S3Store implements ObjectStore {
   async putNew(key: string, bytes: Uint8Array): Promise<boolean> {
     assertKey(key);
     if (bytes.length <= this.#bucket.partBytes) {
-      return (await writeObject(this.#bucket, key, bytes, { IfNoneMatch: '*' })) !== undefined;
+      return (await writeObject(this.#bucket, key, bytes, onlyNew)) !== undefined;
     }
     // One question spares a large upload that somebody else was first with.
     if (await this.head(key)) return false;
-    return (await writeLargeObject(this.#bucket, key, bytes, true)) !== undefined;
+    return (await writeLargeObject(this.#bucket, key, bytes, onlyNew)) !== undefined;
   }
 
   /** Always in one piece: what is swapped are small documents. */
   async swap(key: string, bytes: Uint8Array, etag: string | undefined): Promise<string | undefined> {
     assertKey(key);
-    return writeObject(this.#bucket, key, bytes, etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag });
+    return writeObject(this.#bucket, key, bytes, etag === undefined ? onlyNew : { IfMatch: etag });
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     assertKey(key);
-    if (bytes.length <= this.#bucket.partBytes) await writeObject(this.#bucket, key, bytes, {});
-    else await writeLargeObject(this.#bucket, key, bytes, false);
+    const write = bytes.length <= this.#bucket.partBytes ? writeObject : writeLargeObject;
+    const etag = await write(this.#bucket, key, bytes, {});
+    if (etag === undefined) throw new Error(`cannot write ${key} (bucket ${this.#bucket.name}): refused for no reason`);
   }
 
   async delete(key: string): Promise<void> {
@@ -68,7 +72,10 @@ export class S3Store implements ObjectStore {
     let token: string | undefined;
     do {
       const page = await this.#page(prefix, token);
-      for (const { Key, Size, ETag } of page.Contents ?? []) yield { key: decodeKey(Key!), size: Size!, etag: ETag! };
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
+        const key = decodeKey(Key!);
+        if (!isPlaceholder(key, Size!)) yield { key, size: Size!, etag: ETag! };
+      }
       token = page.NextContinuationToken;
     } while (token !== undefined);
   }
@@ -84,6 +91,18 @@ export class S3Store implements ObjectStore {
     const answer = await this.#bucket.ask('list', prefix, () => s3.send(new ListObjectsV2Command(query)));
     if (answer.kind !== 'done') throw new Error(`cannot list ${prefix} (bucket ${name}): ${answer.kind}`);
     return answer.value;
+  }
+}
+
+/** What the S3 console and others store to show an empty folder. */
+const isPlaceholder = (key: string, size: number): boolean => key.endsWith('/') && size === 0;
+
+/** S3 holds names that no folder could; an image of such a name is left out, and the job goes on. */
+function assertReadable(key: string): void {
+  try {
+    assertKey(key);
+  } catch (cause) {
+    throw new RejectedInput('its name has an empty part, "." or "..", which no folder could hold', { cause });
   }
 }
 

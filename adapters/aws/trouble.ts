@@ -65,7 +65,7 @@ export function troubleOf(failure: unknown): Trouble {
   if (known) return known;
   const status = statusOf(answered);
   if (status === undefined) return 'failed';
-  return byStatus[status] ?? (status >= 400 && status < 500 ? 'refused' : 'failed');
+  return byStatus[status] ?? (status >= 300 && status < 500 ? 'refused' : 'failed');
 }
 
 /** Why one object of the user's cannot be read, though the bucket can. */
@@ -78,8 +78,14 @@ const readReasons: Readonly<Record<string, string>> = {
 const credentials = 'the AWS credentials are missing or not valid; sign in again or give this process a role';
 const region = 'it lies in another region; set AWS_REGION to that one';
 
+const permission =
+  'permission is missing; allow it for the role in use (listing too, or what is absent looks forbidden)';
+
 const remedies: Readonly<Record<string, string>> = {
-  AccessDenied: 'permission is missing; allow it for the role in use (listing too, or what is absent looks forbidden)',
+  AccessDenied: permission,
+  // HEAD has no body that could say more.
+  'status 301': region,
+  'status 403': permission,
   NoSuchBucket: 'there is no such bucket; create it or correct its name',
   InvalidAccessKeyId: credentials,
   SignatureDoesNotMatch: credentials,

@@ -1,5 +1,5 @@
 /** The S3 store behind a connection that breaks: what it does again, what it gives up, and what it says. */
-import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { S3Store } from '#adapters/aws/s3-store';
 import { PermanentError, RejectedInput } from '#core/errors';
@@ -149,6 +149,39 @@ describe('S3Store on a bad connection', () => {
       expect(failure.cause).toBeUndefined();
     }
     expect(proxy.seen.length).toBe(3);
+  });
+
+  it.each([
+    [403, 'permission is missing'],
+    [301, 'AWS_REGION'],
+  ])('explains what HEAD leaves unexplained: %i', async (status, remedy) => {
+    proxy.faults = () => answer(status, 'Unseen');
+    await expect(store.head('a')).rejects.toThrow(remedy);
+    expect(proxy.seen.length).toBe(1);
+  });
+
+  it('does without credentials of any kind for no longer than it takes to say so', async () => {
+    const credentials = async () => {
+      throw Object.assign(new Error('no such file: /home/somebody/.aws/credentials'), {
+        name: 'CredentialsProviderError',
+      });
+    };
+    const lost = new S3Store({ bucket, client: { ...s3ClientAt(proxy.endpoint), credentials } });
+    const failure = await lost.get('a').catch(error => error);
+    expect(failure).toBeInstanceOf(PermanentError);
+    expect(failure.message).toContain('sign in again');
+    expect(failure.message).not.toContain('/home');
+  });
+
+  it('rejects names that no folder could hold, and leaves out what only shows a folder', async () => {
+    const strange = ['a//b', 'a/../b', 'a/'];
+    for (const Key of strange) await direct().send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }));
+    await direct().send(new PutObjectCommand({ Bucket: bucket, Key: 'empty/', Body: '' }));
+    await store.put('z', bytesOf('one'));
+    const keys = [];
+    for await (const key of store.keys('')) keys.push(key);
+    expect(keys).toEqual(['a/', 'a/../b', 'a//b', 'z']);
+    for (const key of strange) await expect(store.get(key)).rejects.toThrow(RejectedInput);
   });
 
   it('rejects one archived image, not the job', async () => {
