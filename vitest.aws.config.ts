@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/aws/**/*.test.ts'],
-    globalSetup: ['test/aws/server.ts'],
+    globalSetup: ['test/build-once.ts', 'test/aws/server.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,
