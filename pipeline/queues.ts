@@ -11,12 +11,13 @@ export interface Queues {
 
 /** In as few requests as the queues allow. */
 export async function sendWork(queues: Queues, messages: readonly Message[]): Promise<void> {
-  const bodies = new Map<Queue, string[]>();
+  const bodies = new Map<Message['stage'], string[]>();
   for (const message of messages) {
-    const queue = message.stage === 'advance' ? queues.control : queues.work(message.stage);
-    const waiting = bodies.get(queue) ?? [];
+    const waiting = bodies.get(message.stage) ?? [];
     waiting.push(JSON.stringify(message));
-    bodies.set(queue, waiting);
+    bodies.set(message.stage, waiting);
   }
-  for (const [queue, waiting] of bodies) await queue.send(waiting);
+  for (const [stage, waiting] of bodies) {
+    await (stage === 'advance' ? queues.control : queues.work(stage)).send(waiting);
+  }
 }

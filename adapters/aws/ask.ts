@@ -13,8 +13,16 @@ export interface Patience {
   readonly random: () => number;
 }
 
-/** About half a minute in all. */
+/** Half a minute of pauses at most. */
 export const usualPatience: Patience = { attempts: 9, first: 100, longest: 8000, random: Math.random };
+
+/** For the clients, so that every try ends. */
+export const timeLimits = {
+  /** Milliseconds until a connection stands. */
+  connectionTimeout: 5_000,
+  /** Milliseconds in which nothing moves; above the 20 seconds of a long poll. */
+  socketTimeout: 30_000,
+};
 
 /** A no is an answer too. `perhapsDone`: an earlier try broke after it may have had its effect. */
 export type Answer<T> =

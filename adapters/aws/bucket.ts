@@ -1,6 +1,6 @@
 /** One bucket, and how it is asked: the client, its time limits and its patience. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { type Answer, ask, type Patience, usualPatience } from './ask.ts';
+import { type Answer, ask, type Patience, timeLimits, usualPatience } from './ask.ts';
 
 export interface BucketOptions {
   readonly bucket: string;
@@ -10,13 +10,6 @@ export interface BucketOptions {
   /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 16 MiB. */
   readonly partBytes?: number;
 }
-
-export const timeLimits = {
-  /** Milliseconds until a connection stands. */
-  connectionTimeout: 5_000,
-  /** Milliseconds in which nothing moves; above the 20 seconds of a long poll. */
-  socketTimeout: 30_000,
-};
 
 export class Bucket {
   readonly name: string;

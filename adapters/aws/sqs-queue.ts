@@ -9,8 +9,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { PermanentError } from '#core/errors';
 import type { Queue, ReceivedMessage } from '#pipeline/ports';
-import { type Answer, ask, type Patience, usualPatience } from './ask.ts';
-import { timeLimits } from './bucket.ts';
+import { type Answer, ask, type Patience, timeLimits, usualPatience } from './ask.ts';
 import { batchesOf } from './send-batches.ts';
 
 export interface SqsQueueOptions {

@@ -40,6 +40,7 @@ function endpointOf(server: ChildProcess): Promise<string> {
       const [address] = said.match(/http:\/\/127\.0\.0\.1:\d+/) ?? [];
       if (address) resolve(address);
     });
+    setTimeout(() => reject(new Error(`the S3 and SQS server does not start:\n${said}`)), 60_000).unref();
     server.once('exit', code => reject(new Error(`the S3 and SQS server ended at its start (${code}):\n${said}`)));
   });
 }

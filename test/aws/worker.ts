@@ -39,4 +39,5 @@ async function handle(
   }
 }
 
+/** If that fails, the message comes again a little later by itself. */
 const showAgain = (queue: Queue, { receipt }: ReceivedMessage) => queue.extend(receipt, 0).catch(() => undefined);
