@@ -48,9 +48,9 @@ describe('troubleOf', () => {
   });
 
   it('reads the status of an answer that could not be parsed', () => {
-    const unread = Object.assign(new SyntaxError('<'), { $response: { statusCode: 403 } });
+    const unread = Object.assign(new SyntaxError('<'), { $response: { statusCode: 405 } });
     expect(troubleOf(unread)).toBe('refused');
-    expect(refusal(unread, 'read a').message).toBe('cannot read a: refused as status 403; check the request');
+    expect(refusal(unread, 'read a').message).toBe('cannot read a: refused as status 405; check the request');
   });
 });
 
