@@ -1,25 +1,37 @@
-/** Bundles the command line into dist/: our own TypeScript in, packages left outside. */
+/** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
 import { chmodSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
-await build({
+/** @type {import('esbuild').BuildOptions} */
+const common = {
   absWorkingDir: root,
-  entryPoints: {
-    selflabel: 'cli/main.ts',
-    'session-worker': 'adapters/onnxruntime/session-worker.mjs',
-  },
-  outdir: 'dist',
   bundle: true,
   splitting: false,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  packages: 'external',
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
+};
+await build({
+  ...common,
+  entryPoints: {
+    selflabel: 'cli/main.ts',
+    'session-worker': 'adapters/onnxruntime/session-worker.mjs',
+  },
+  outdir: 'dist',
+  packages: 'external',
+});
+// For Lambda: one file each. Its runtime brings the AWS clients; everything else is inside.
+await build({
+  ...common,
+  entryPoints: { advance: 'functions/advance.ts' },
+  outdir: 'dist/functions',
+  external: ['@aws-sdk/*'],
+  minify: true,
 });
 chmodSync(`${root}dist/selflabel.mjs`, 0o755);

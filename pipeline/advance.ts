@@ -26,7 +26,7 @@ export interface JobState {
  * @param resume send the missing pieces even if their wave was claimed before: the queue has forgotten them
  */
 export async function advance(
-  ports: Ports,
+  ports: Pick<Ports, 'store' | 'clock'>,
   job: string,
   send: (messages: Message[]) => Promise<void>,
   resume = false,
@@ -60,7 +60,7 @@ export async function readState(
 }
 
 function describe(
-  ports: Ports,
+  ports: Pick<Ports, 'clock'>,
   plan: Plan,
   done: ReadonlySet<string>,
   wave: Wave | undefined,
@@ -83,7 +83,7 @@ function describe(
 }
 
 /** Records why a job cannot go on. */
-export async function failJob(ports: Ports, job: string, error: string): Promise<void> {
+export async function failJob(ports: Pick<Ports, 'store' | 'clock'>, job: string, error: string): Promise<void> {
   for (;;) {
     const current = await readState(ports.store, job);
     const now = new Date(ports.clock.now()).toISOString();

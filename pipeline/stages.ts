@@ -13,8 +13,11 @@ import { label } from './label.ts';
 import { hasMarker } from './marker.ts';
 import { type Message, parseMessage, type WorkMessage } from './messages.ts';
 import { plan } from './plan.ts';
-import type { Ports, Queue } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { publish } from './publish.ts';
+import { type Queues, sendWork } from './queues.ts';
+
+export type { Queues } from './queues.ts';
 
 type StageFunction = (ports: Ports, plan: Plan, piece: string) => Promise<void>;
 
@@ -26,12 +29,6 @@ export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFuncti
   evaluate,
   publish,
 };
-
-/** Where the messages of each kind wait. On a laptop all are the same queue. */
-export interface Queues {
-  readonly work: (stage: Stage) => Queue;
-  readonly control: Queue;
-}
 
 /**
  * Does what one message asks for: the piece, unless its marker says it is done, then word to `advance`.
@@ -63,11 +60,4 @@ async function runPiece(ports: Ports, { job, stage, piece }: WorkMessage): Promi
   const planned = await readJson<Plan>(ports.store, keys.plan(job));
   if (await hasMarker(ports.store, planned, stage, piece)) return;
   await stageFunctions[stage](ports, planned, piece);
-}
-
-async function sendWork(queues: Queues, messages: readonly Message[]): Promise<void> {
-  for (const message of messages) {
-    const queue = message.stage === 'advance' ? queues.control : queues.work(message.stage);
-    await queue.send([JSON.stringify(message)]);
-  }
 }

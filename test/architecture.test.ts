@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const rooms = ['core', 'pipeline', 'adapters', 'cli'] as const;
+const rooms = ['core', 'pipeline', 'adapters', 'functions', 'cli'] as const;
 type Room = (typeof rooms)[number];
 
 /** What each room may import. Packages by name; rooms by their `#` path. */
@@ -14,13 +14,19 @@ const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
   pipeline: specifier => /^#(core|pipeline)\//.test(specifier) || specifier === 'zod',
   adapters: (specifier, file) =>
     /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
+  functions: specifier => /^#(core|pipeline|adapters)\//.test(specifier),
   cli: specifier =>
     /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
 };
 
 /** An adapter may use Node and the package it is named after. */
 function adapterPackage(specifier: string, file: string): boolean {
-  const packages: Record<string, string[]> = { local: [], onnxruntime: ['onnxruntime-node'], sharp: ['sharp'] };
+  const packages: Record<string, string[]> = {
+    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs'],
+    local: [],
+    onnxruntime: ['onnxruntime-node'],
+    sharp: ['sharp'],
+  };
   return specifier.startsWith('node:') || packages[file.split('/')[1]!]!.includes(specifier);
 }
 

@@ -3,18 +3,9 @@
  * A file name that is no UTF-8 has no key of its own; its bytes above 127 are written \xHH, and read back so if there is no file of
  * exactly that name. Nothing a user has lies outside the listing.
  */
-import { PermanentError } from '#core/errors';
+export { assertKey } from '#core/job/object-key';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** @throws PermanentError for keys that would leave the folder or that no folder can hold */
-export function assertKey(key: string): void {
-  const segments = key.split('/');
-  const unfit = segments.some(segment => segment === '' || segment === '.' || segment === '..');
-  if (unfit || /[\0\p{Surrogate}]/u.test(key)) {
-    throw new PermanentError(`${JSON.stringify(key)} is no name for a stored file; use names joined by single slashes`);
-  }
-}
 
 /** The name as part of a key. */
 export function nameOf(bytes: Uint8Array): string {

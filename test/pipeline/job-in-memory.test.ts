@@ -2,88 +2,27 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MemoryQueue } from '#adapters/local/memory-queue';
 import { Crash, type Faults, MemoryStore, type StoreCall } from '#adapters/local/memory-store';
-import { nodeDigest } from '#adapters/local/node-digest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
-import { encodeIndexPng } from '#core/formats/png-index';
-import { toModel } from '#core/graph/model';
-import { averagePool, concat, conv, relu } from '#core/graph/ops';
-import { constant, input } from '#core/graph/tensor';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import { Random } from '#core/random';
-import { scene } from '#core/scenes/scene';
-import { readState } from '#pipeline/advance';
-import { collect } from '#pipeline/collect';
-import { fromJson, readJson, toJson } from '#pipeline/documents';
-import type { ObjectStore, Ports } from '#pipeline/ports';
+import { readJson } from '#pipeline/documents';
 import { runMessage } from '#pipeline/stages';
+import { fillBucket, portsOf, resultOf } from './small-job.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const models = new OnnxRuntime();
-const images = new SharpCodec();
+const machine = { models, images: new SharpCodec() };
 afterAll(() => models.close());
-
-/** A network of three lines, so that a job takes a moment: colours and their edges, at strides 16 and 32. */
-function smallNetwork(): Uint8Array {
-  const image = input('image', 'float32', ['N', 3, 'H', 'W']);
-  const random = new Random(1);
-  const weights = (outputs: number, inputs: number, size: number) =>
-    constant(
-      Float32Array.from({ length: outputs * inputs * size * size }, () => random.uniform() - 0.5),
-      [outputs, inputs, size, size],
-    );
-  const edges = relu(conv(image, weights(8, 3, 4), undefined, { strides: [4, 4] }));
-  const pool = (size: number) => ({ kernel_shape: [size, size], strides: [size, size] });
-  const fine = averagePool(edges, pool(4));
-  const deep = relu(
-    conv(concat([fine, averagePool(image, pool(16))], { axis: 1 }), weights(16, 11, 2), undefined, { strides: [2, 2] }),
-  );
-  return toModel({ name: 'small', inputs: [image], outputs: { fine, deep } });
-}
-
-/** More files than one shard holds: photos and copies in both, and what is no photo between them. */
-async function fillBucket(store: ObjectStore, settings: object): Promise<void> {
-  const put = (key: string, bytes: Uint8Array) => store.put(`datasets/d/${key}`, bytes);
-  for (let i = 0; i < 9; i++) {
-    const { image, classes } = scene(40 + i, { width: 96, height: 64 });
-    const name = `${i % 2 ? 'a' : 'z'}/${i}`;
-    await put(`images/${name}.jpg`, await images.encodeJpeg(image, 90));
-    if (i === 3) await put('images/z/copy.jpg', await images.encodeJpeg(image, 90));
-    const mask = await encodeIndexPng(classes, { highest: 12, deflate: (bytes, runs) => images.deflate(bytes, runs) });
-    for (const path of i === 3 ? [name, 'z/copy'] : [name]) await put(`masks/${path}.png`, mask);
-  }
-  for (let i = 0; i < 254; i++) await put(`images/notes/${i}.txt`, new TextEncoder().encode(`note ${i}`));
-  await store.put('backbones/small.onnx', smallNetwork());
-  const request = {
-    images: 'datasets/d/images/',
-    masks: 'datasets/d/masks/',
-    backbone: 'backbones/small.onnx',
-    restarts: 3,
-    threshold: 'from-masks',
-    ...settings,
-  };
-  await store.put(keys.request('j'), toJson(request));
-}
 
 interface World {
   /** What one process sees of the bucket. */
   store: MemoryStore;
   readonly queue: MemoryQueue;
 }
-
-const portsOf = (store: ObjectStore, clock: { now(): number }): Ports => ({
-  store,
-  models,
-  images,
-  digest: nodeDigest,
-  clock,
-  log: { progress: () => undefined, note: () => undefined },
-  tuning: { threads: 2 },
-  place: 'memory',
-});
 
 interface Trouble {
   readonly seed: number;
@@ -114,7 +53,7 @@ async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ s
     now += message ? 1000 : 301_000;
     if (!message) continue;
     try {
-      await runMessage(portsOf(world.store, clock), queues, message.body);
+      await runMessage(portsOf(machine, world.store, clock), queues, message.body);
       await queue.delete(message.receipt);
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
@@ -122,22 +61,6 @@ async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ s
     }
   }
   return { store: world.store.restarted(), lives };
-}
-
-/** Everything people get, collected into an empty place. */
-async function resultOf(store: MemoryStore): Promise<Map<string, string>> {
-  expect((await readState(store, 'j'))?.state).toMatchObject({ stage: 'done', error: null });
-  const target = new MemoryStore();
-  await collect(portsOf(store, { now: () => 0 }), target, await readJson<Plan>(store, keys.plan('j')));
-  const result = new Map<string, string>();
-  for await (const { key } of target.list('')) {
-    const bytes = (await target.get(key))!;
-    if (key === 'model/card.json' || key.startsWith('report/') || key.startsWith('jobs/')) continue;
-    const left = key === 'receipt.json' ? 'timing' : key === 'metrics.json' ? 'seconds' : undefined;
-    const document = left && { ...fromJson<Record<string, unknown>>(bytes), [left]: undefined };
-    result.set(key, nodeDigest.sha256(document ? toJson(document) : bytes));
-  }
-  return result;
 }
 
 const jobs = [
@@ -158,7 +81,7 @@ describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
 
   beforeAll(async () => {
     bucket = new MemoryStore();
-    await fillBucket(bucket, settings);
+    await fillBucket(machine.images, bucket, settings);
     const first = await fresh();
     const { store } = await work(first, {
       seed: 0,
@@ -167,7 +90,7 @@ describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
         return undefined;
       },
     });
-    expected = await resultOf(store);
+    expected = await resultOf(machine, store);
     const receipt = await readJson<Receipt>(store, keys.published('j', 'receipt.json'));
     expect(receipt.counts).toMatchObject({ total: 264, duplicate: 1, rejected: 254 });
     expect(receipt.settings).toMatchObject({ ...settings, clusters });
@@ -182,6 +105,6 @@ describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
         : undefined;
     const { store, lives } = await work(await fresh(), { seed, faults });
     expect(lives).toBeGreaterThan(1);
-    expect(await resultOf(store)).toEqual(expected);
+    expect(await resultOf(machine, store)).toEqual(expected);
   });
 });
