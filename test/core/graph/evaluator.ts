@@ -143,7 +143,7 @@ function taps(out: number, length: number, size: number, scale: number, a: Attri
   const near = range(2 * Math.ceil(support) + 3).map(i => Math.floor(x) - Math.ceil(support) - 1 + i);
   const weighted = near.map((i): [number, number] => [inside(i), Math.max(0, 1 - Math.abs(i - x) / support)]);
   const total = sum(weighted.map(([, weight]) => weight));
-  return weighted.map(([i, weight]) => [i, weight / total]);
+  return weighted.filter(([, weight]) => weight > 0).map(([i, weight]) => [i, weight / total]);
 }
 
 function resized(x: Value, dims: Index, scales: Index, attributes: Attributes['Resize']): Value {
@@ -402,10 +402,11 @@ const rules: { readonly [O in Op]: Rule<O> } = {
   Conv: ([x, w, b], attributes) => {
     const [n, , ...spatial] = x!.dims;
     const [m, depth, ...kernel] = w!.dims;
+    const offsets = indices([depth!, ...kernel]);
     return [
       build([n!, m!, ...positions(spatial, kernel, attributes)], ([image, channel, ...out]) => {
         const group = Math.floor(channel! / (m! / attributes.group));
-        const terms = indices([depth!, ...kernel]).map(([c, ...k]) => {
+        const terms = offsets.map(([c, ...k]) => {
           const place = windowAt(out, k, attributes);
           return atOr(x!, [image!, group * depth! + c!, ...place], 0) * at(w!, [channel!, c!, ...k]);
         });
@@ -421,10 +422,11 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       return (size - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 + output_padding[i]! - before - after;
     });
     const perGroup = c! / group;
+    const offsets = indices([perGroup, ...kernel]);
     return [
       build([n!, depth! * group, ...sizes], ([image, channel, ...out]) => {
         const g = Math.floor(channel! / depth!);
-        const terms = indices([perGroup, ...kernel]).map(([i, ...k]) => {
+        const terms = offsets.map(([i, ...k]) => {
           const place = out.map((o, axis) => (o + pads[axis]! - k[axis]! * dilations[axis]!) / strides[axis]!);
           if (!place.every(Number.isInteger)) return 0;
           const source = g * perGroup + i!;
