@@ -77,11 +77,15 @@ function turnedKernel({ w, settings: { group } }: Convolution, { outputs, depth,
   });
 }
 
-/** Which form of the input's gradient is fastest (`npm run bench -- convolution`). */
+/**
+ * Which form of the input's gradient is fastest (`npm run bench -- convolution`): a turned convolution at stride 1, where
+ * the transposed one takes up to twice as long; the transposed one where the turned one would multiply by the zeros
+ * between strides (5 to 60 times as long), and for 1×1 kernels, which it need not turn.
+ */
 export function inputForm(convolution: Convolution): InputForm {
   const { kernel } = kernelSizes(convolution);
   const direct = allOne(convolution.settings.strides) && turnedPads(convolution, kernel) !== undefined;
-  return direct ? 'flipped' : 'transposed';
+  return direct && !allOne(kernel) ? 'flipped' : 'transposed';
 }
 
 /**
@@ -210,12 +214,25 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
   depthwise,
 };
 
-/** Which form of the kernel's gradient is fastest (`npm run bench -- convolution`). */
+/** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
+const fewChannels = 8;
+
+/** Above this many positions one sum per position costs more than one convolution with whole images. */
+const manyPositions = 25;
+
+/**
+ * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, as long as
+ * the forward pass or half as long again; for few channels per group a convolution with whole images, or sums of
+ * products for small depthwise kernels at stride 1.
+ */
 export function kernelForm(convolution: Convolution): KernelForm {
   const { outputs, depth, kernel } = kernelSizes(convolution);
+  const { strides, group } = convolution.settings;
   if (isPointwise(convolution, kernel)) return 'shifted';
-  if (depth === 1 && outputs === convolution.settings.group) return 'depthwise';
-  return 'columns';
+  const small = allOne(strides) && count(kernel) < manyPositions;
+  if (depth === 1 && outputs === group && small) return 'depthwise';
+  const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
+  return depth < fewChannels && fixed ? 'image' : 'product';
 }
 
 /** The forms that can compute the kernel's gradient of a convolution. */
