@@ -151,7 +151,8 @@ function shifted(convolution: Convolution, sizes: Sizes): Tensor {
     const columns = transpose(reshape(view, [0, settings.group, depth, -1]), { perm: [0, 1, 3, 2] });
     return reshape(reduceSum(matmul(rows, columns), { axes: [0], keepdims: 0 }), [outputs, depth, 1]);
   });
-  return reshape(concat(products, { axis: 2 }), [outputs, depth, ...kernel]);
+  const all = products.length === 1 ? products[0]! : concat(products, { axis: 2 });
+  return reshape(all, [outputs, depth, ...kernel]);
 }
 
 /** One product of matrices per image, of all positions at once. */

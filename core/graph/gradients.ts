@@ -4,7 +4,8 @@ import { PermanentError } from '../errors.ts';
 import { formatDims } from './dims.ts';
 import { type GradientRule, gradientRules, sizesOf, zerosLike } from './gradient-rules.ts';
 import { NoGradient } from './no-gradient.ts';
-import { add, expand, type Op, reduceSum, reshape } from './ops.ts';
+import { add, expand, type Op, reduceSum, squeeze } from './ops.ts';
+import { originOf } from './origins.ts';
 import { constant, type GraphNode, type NodeTensor, nodesBelow, scope, type Tensor, unknownDims } from './tensor.ts';
 
 export interface GradientOptions {
@@ -12,10 +13,11 @@ export interface GradientOptions {
   readonly held?: readonly Tensor[];
 }
 
-/** A node as people know it: its operator, where it was made, and what it computes. */
+/** A node as people know it: its operator, its name in the model's file or where it was made, and what it computes. */
 function describeNode(node: GraphNode): string {
   const operator = node.op === 'Imported' ? node.attributes.opType : node.op;
-  const place = node.scope === '' ? '' : ` in ${node.scope}`;
+  const name = originOf(node);
+  const place = name === undefined ? node.scope && ` in ${node.scope}` : ` "${name}"`;
   return `${operator}${place} (${formatDims(node.outputs[0]?.dims ?? [])})`;
 }
 
@@ -53,15 +55,8 @@ function unbroadcast(g: Tensor, { dims }: Tensor): Tensor {
   const extra = g.dims.length - dims.length;
   const repeated = g.dims.flatMap((size, axis) => (size !== 1 && (dims[axis - extra] ?? 1) === 1 ? [axis] : []));
   const summed = repeated.length === 0 ? g : reduceSum(g, { axes: repeated });
-  return extra > 0
-    ? reshape(
-        summed,
-        summed.dims.slice(extra).every(isNumber) ? (summed.dims.slice(extra) as number[]) : sizesOf(summed),
-      )
-    : summed;
+  return extra > 0 ? squeeze(summed, { axes: Array.from({ length: extra }, (_, axis) => axis) }) : summed;
 }
-
-const isNumber = (dim: unknown): dim is number => typeof dim === 'number';
 
 /** The gradient in the full shape of its tensor: a sum of shares that all broadcast is repeated. */
 function filled(g: Tensor, like: Tensor): Tensor {

@@ -1,5 +1,6 @@
 /** A graph with some of its tensors and nodes replaced; what does not depend on them stays as it is. */
 import { applyOp, type Op } from './ops.ts';
+import { originOf, recordOrigin } from './origins.ts';
 import { type ConstantTensor, type GraphNode, type InputTensor, nodesBelow, scope, type Tensor } from './tensor.ts';
 
 export interface Replacements {
@@ -29,5 +30,7 @@ export function rewrite(outputs: readonly Tensor[], replacements: Replacements):
 
 function rebuilt(node: GraphNode, inputs: readonly Tensor[]): readonly Tensor[] {
   if (inputs.every((tensor, i) => tensor === node.inputs[i])) return node.outputs;
-  return applyOp<Op>(node.op, inputs, node.attributes);
+  const results = applyOp<Op>(node.op, inputs, node.attributes);
+  if (results[0]) recordOrigin(results[0].node, originOf(node));
+  return results;
 }
