@@ -15,7 +15,7 @@ export function centralDifferences(loss: Tensor, name: string, feeds: Feeds, ste
 }
 
 /** Largest difference of two lists of numbers, relative to the largest of them all (at least 1e-3). */
-export function relativeError(actual: readonly number[], expected: readonly number[]): number {
+export function relativeError(actual: ArrayLike<number>, expected: readonly number[]): number {
   const scale = Math.max(1e-3, ...expected.map(Math.abs));
   return Math.max(0, ...expected.map((value, i) => Math.abs(actual[i]! - value))) / scale;
 }
