@@ -1,16 +1,43 @@
 /** The gradient of every operator, as more graph: one total table, a missing rule does not compile. A table, hence long. */
 import { biasGradient, inputGradient, kernelGradient } from './convolution-gradients.ts';
-import { elementCount } from './dims.ts';
+import { gatherGradient, padGradient, resizeGradient, sliceGradient } from './movement-gradients.ts';
 import { knownSizes, NoGradient } from './no-gradient.ts';
-import type { Op } from './ops.ts';
-import * as ops from './ops.ts';
+import {
+  add,
+  cast,
+  concat,
+  conv,
+  div,
+  equal,
+  erf,
+  exp,
+  gemm,
+  greater,
+  greaterOrEqual,
+  less,
+  log,
+  matmul,
+  max,
+  mul,
+  neg,
+  type Op,
+  pow,
+  reduceMean,
+  reduceSum,
+  reshape,
+  scatterElements,
+  split,
+  sqrt,
+  squeeze,
+  sub,
+  tanh,
+  transpose,
+  unsqueeze,
+  where,
+} from './ops.ts';
 import { averagePoolGradient, maxPoolGradient } from './pooling-gradients.ts';
-import { backAlong, paddingMatrix, resizeMatrix } from './resampling.ts';
-import { constant, type Dim, integers, type NodeOf, type Tensor } from './tensor.ts';
-
-const { add, cast, div, equal, exp, gemm, greater, less, matmul, mul, neg, pow, reduceMean, reduceSum, sub, where } =
-  ops;
-const { conv, expand, log, max, reshape, scatterElements, shape, slice, sqrt, transpose } = ops;
+import { countAlong, sizesOf, zerosLike } from './sizes-of.ts';
+import { constant, type NodeOf, type Tensor } from './tensor.ts';
 
 /**
  * Given a node and the gradient of each of its outputs (zeros where none flows), the gradient of each input. A result
@@ -35,31 +62,11 @@ export type GradientRule<O extends Op> = Rule<O> | Stops | Refuses;
 const zero = constant(0);
 const one = constant(1);
 const comparison: Stops = { stops: 'a comparison is true or false' };
-const sizes: Stops = { stops: 'sizes do not depend on the values' };
-
-const isKnown = (dims: readonly Dim[]): dims is readonly number[] => dims.every(dim => typeof dim === 'number');
-
-/** The sizes of x as int64, stored where they are known. */
-export const sizesOf = (x: Tensor): Tensor => (isKnown(x.dims) ? integers(x.dims) : shape(x));
-
-/** Zeros in the shape of x. */
-export const zerosLike = (x: Tensor): Tensor => expand(zero, sizesOf(x));
-
-/** How many elements of x one result of a reduction holds, as float32. */
-function countAlong(x: Tensor, axes: readonly number[]): Tensor {
-  const dims = axes.map(axis => x.dims[axis]!);
-  const count = elementCount(dims);
-  if (typeof count === 'number') return constant(count);
-  const factors = axes.map(axis => reshape(slice(shape(x), { starts: [axis], ends: [axis + 1] }), integers([])));
-  return cast(
-    factors.reduce((a, b) => mul(a, b)),
-    { to: 'float32' },
-  );
-}
+const sizesOnly: Stops = { stops: 'sizes do not depend on the values' };
 
 /** The result of a reduction with its axes put back as axes of size 1. */
 function withAxes(g: Tensor, { axes, keepdims }: { axes: readonly number[]; keepdims: 0 | 1 }): Tensor {
-  return keepdims || axes.length === 0 ? g : ops.unsqueeze(g, { axes: [...axes].sort((a, b) => a - b) });
+  return keepdims || axes.length === 0 ? g : unsqueeze(g, { axes: [...axes].sort((a, b) => a - b) });
 }
 
 const extreme: Rule<'ReduceMax' | 'ReduceMin'> = (g, { inputs: [x], outputs: [y], attributes }) => {
@@ -77,13 +84,13 @@ const larger =
 
 /** Densities and constants of the normal distribution. */
 const normalDensity = (x: Tensor) => mul(exp(mul(mul(x, x), constant(-0.5))), constant(1 / Math.sqrt(2 * Math.PI)));
-const normalBelow = (x: Tensor) => mul(add(ops.erf(mul(x, constant(Math.SQRT1_2))), one), constant(0.5));
+const normalBelow = (x: Tensor) => mul(add(erf(mul(x, constant(Math.SQRT1_2))), one), constant(0.5));
 
 /** d/dx of x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³). */
 function tanhGeluSlope(x: Tensor): Tensor {
   const square = mul(x, x);
   const factor = constant(Math.sqrt(2 / Math.PI));
-  const t = ops.tanh(mul(mul(factor, x), add(one, mul(constant(0.044715), square))));
+  const t = tanh(mul(mul(factor, x), add(one, mul(constant(0.044715), square))));
   const slope = mul(factor, add(one, mul(constant(3 * 0.044715), square)));
   const bend = mul(mul(x, sub(one, mul(t, t))), slope);
   return mul(constant(0.5), add(add(one, t), bend));
@@ -115,15 +122,15 @@ const layerNormalization: Rule<'LayerNormalization'> = (g, { inputs: [x, scale],
 };
 
 const matrixProduct: Rule<'MatMul'> = (g, { inputs: [a, b] }) => {
-  const left = a!.dims.length === 1 ? ops.unsqueeze(a!, { axes: [0] }) : a!;
-  const right = b!.dims.length === 1 ? ops.unsqueeze(b!, { axes: [1] }) : b!;
-  const rows = a!.dims.length === 1 ? ops.unsqueeze(g, { axes: [b!.dims.length === 1 ? 0 : -2] }) : g;
-  const full = b!.dims.length === 1 ? ops.unsqueeze(rows, { axes: [-1] }) : rows;
+  const left = a!.dims.length === 1 ? unsqueeze(a!, { axes: [0] }) : a!;
+  const right = b!.dims.length === 1 ? unsqueeze(b!, { axes: [1] }) : b!;
+  const rows = a!.dims.length === 1 ? unsqueeze(g, { axes: [b!.dims.length === 1 ? 0 : -2] }) : g;
+  const full = b!.dims.length === 1 ? unsqueeze(rows, { axes: [-1] }) : rows;
   const dLeft = matmul(full, turned(right));
   const dRight = matmul(turned(left), full);
   return [
-    a!.dims.length === 1 ? ops.squeeze(dLeft, { axes: [-2] }) : dLeft,
-    b!.dims.length === 1 ? ops.squeeze(dRight, { axes: [-1] }) : dRight,
+    a!.dims.length === 1 ? squeeze(dLeft, { axes: [-2] }) : dLeft,
+    b!.dims.length === 1 ? squeeze(dRight, { axes: [-1] }) : dRight,
   ];
 };
 
@@ -156,108 +163,12 @@ const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attri
   return [conv(g, w!, undefined, settings), kernelGradient({ x: g, w: w!, g: x!, settings }), biasGradient(g)];
 };
 
-/** Zeros around g, or g scattered back one axis at a time where steps leave gaps. */
-const sliced: Rule<'Slice'> = (g, { inputs: [x], attributes: { starts, ends, axes, steps } }) => {
-  const lengths = knownSizes(
-    axes.map(axis => x!.dims[axis]!),
-    'the sizes of sliced axes',
-  );
-  const chosen = axes.map((axis, i) => ({
-    axis,
-    size: lengths[i]!,
-    ...places(lengths[i]!, starts[i]!, ends[i]!, steps[i]!),
-  }));
-  return [chosen.reduce((back, cut) => (cut.step === 1 ? padded(back, cut) : scattered(back, cut)), g)];
-};
-
-interface Cut {
-  readonly axis: number;
-  readonly size: number;
-  readonly from: number;
-  readonly count: number;
-  readonly step: number;
-}
-
-/** First position, number and distance of what Python's slice takes of an axis. */
-function places(size: number, start: number, end: number, step: number) {
-  const [lowest, highest] = step < 0 ? [-1, size - 1] : [0, size];
-  const held = (at: number) => Math.min(Math.max(at < 0 ? at + size : at, lowest), highest);
-  const from = Math.max(held(start), 0);
-  return { from, count: Math.max(0, Math.ceil((held(end) - from) / step)), step };
-}
-
-function padded(g: Tensor, { axis, size, from, count }: Cut): Tensor {
-  if (count === size) return g;
-  const pads = new Array<number>(2 * g.dims.length).fill(0);
-  pads[axis] = from;
-  pads[axis + g.dims.length] = size - from - count;
-  return ops.pad(g, { pads });
-}
-
-const scattered = (g: Tensor, { axis, size, from, count, step }: Cut): Tensor =>
-  scatteredAlong(g, axis, size, integers(Array.from({ length: count }, (_, i) => from + i * step)));
-
-/** Zeros `size` long along an axis, with the slices of g added where the indices (one axis) point. */
-function scatteredAlong(g: Tensor, axis: number, size: number, indices: Tensor): Tensor {
-  const onAxis = g.dims.map((_, i) => (i === axis ? -1 : 1));
-  const target = expand(zero, sizesWith(g, axis, size));
-  return scatterElements(target, expand(reshape(indices, onAxis), sizesOf(g)), g, { axis, reduction: 'add' });
-}
-
-/** The sizes of x with another one at an axis. */
-function sizesWith(x: Tensor, axis: number, size: number): Tensor {
-  const dims = x.dims.with(axis, size);
-  if (isKnown(dims)) return integers(dims);
-  const [before, after] = [
-    slice(shape(x), { starts: [0], ends: [axis] }),
-    slice(shape(x), { starts: [axis + 1], ends: [2 ** 40] }),
-  ];
-  return ops.concat([before, integers([size]), after], { axis: 0 });
-}
-
-const gathered: Rule<'Gather'> = (g, { inputs: [x, indices], attributes: { axis } }) => {
-  const [size, ...after] = knownSizes(x!.dims.slice(axis), 'the sizes from the gathered axis on');
-  const flat = reshape(g, [...new Array<number>(axis).fill(0), -1, ...after]);
-  return [scatteredAlong(flat, axis, size!, reshape(indices!, [-1])), undefined];
-};
-
-const resized: Rule<'Resize'> = (g, { inputs: [x], outputs: [y], attributes }) => {
-  let back = g;
-  for (const [axis, dim] of x!.dims.entries()) {
-    const unchanged = attributes.scales ? attributes.scales[axis] === 1 : dim === y!.dims[axis];
-    if (unchanged) continue;
-    const [from, to] = knownSizes([dim, y!.dims[axis]!], 'the sizes of resized axes');
-    const matrix = resizeMatrix(from!, to!, attributes.scales?.[axis] ?? to! / from!, attributes);
-    if (matrix) back = backAlong(back, axis, matrix);
-  }
-  return [back, undefined];
-};
-
-const paddedBack: Rule<'Pad'> = (g, { inputs: [x], attributes: { pads, mode } }) => {
-  const rank = x!.dims.length;
-  if (mode === 'constant') {
-    const axes = [...x!.dims.keys()].filter(axis => pads[axis] !== 0 || pads[axis + rank] !== 0);
-    const starts = axes.map(axis => pads[axis]!);
-    const ends = axes.map(axis => (pads[axis + rank] === 0 ? 2 ** 40 : -pads[axis + rank]!));
-    if (pads.some(size => size < 0)) throw new NoGradient('negative padding; use Slice');
-    return [axes.length === 0 ? g : slice(g, { starts, ends, axes })];
-  }
-  let back = g;
-  for (const [axis, dim] of x!.dims.entries()) {
-    const [before, after] = [pads[axis]!, pads[axis + rank]!];
-    if (before === 0 && after === 0) continue;
-    const [size] = knownSizes([dim], 'the sizes of padded axes');
-    back = backAlong(back, axis, paddingMatrix(size!, before, after, mode)!);
-  }
-  return [back];
-};
-
 const pieces: Rule<'Concat'> = (g, { inputs, attributes: { axis } }) => {
-  const split = knownSizes(
+  const sizes = knownSizes(
     inputs.map(input => input.dims[axis]!),
     'the sizes of the joined axis',
   );
-  return ops.split(g, { axis, split });
+  return split(g, { axis, split: sizes });
 };
 
 const reshaped: Rule<'Reshape' | 'Squeeze' | 'Unsqueeze'> = (g, { inputs: [x] }) => [reshape(g, sizesOf(x!))];
@@ -270,8 +181,8 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Mul: (g, { inputs: [a, b] }) => [mul(g, b!), mul(g, a!)],
   Div: (g, { inputs: [, b], outputs: [y] }) => [div(g, b!), neg(div(mul(g, y!), b!))],
   Pow: (g, { inputs: [a, b], outputs: [y] }) => [mul(g, mul(b!, pow(a!, sub(b!, one)))), mul(g, mul(y!, log(a!)))],
-  Max: larger((a, b) => ops.greaterOrEqual(a, b)),
-  Min: larger((a, b) => ops.greaterOrEqual(b, a)),
+  Max: larger((a, b) => greaterOrEqual(a, b)),
+  Min: larger((a, b) => greaterOrEqual(b, a)),
   Equal: comparison,
   Greater: comparison,
   GreaterOrEqual: comparison,
@@ -325,17 +236,17 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Reshape: reshaped,
   Transpose: (g, { attributes: { perm } }) => [transpose(g, { perm: perm.map((_, i) => perm.indexOf(i)) })],
   Concat: pieces,
-  Split: (_g, { attributes: { axis } }, all) => [ops.concat(all, { axis })],
-  Slice: sliced,
-  Gather: gathered,
+  Split: (_g, { attributes: { axis } }, all) => [concat(all, { axis })],
+  Slice: (g, { inputs: [x], attributes }) => [sliceGradient(x!, g, attributes)],
+  Gather: (g, { inputs: [x, indices], attributes: { axis } }) => [gatherGradient(x!, indices!, g, axis)],
   ScatterElements: { refuses: 'it is only made by gradients, and gradients of gradients are not taken' },
-  Shape: sizes,
+  Shape: sizesOnly,
   Unsqueeze: reshaped,
   Squeeze: reshaped,
   Expand: g => [g, undefined],
-  Pad: paddedBack,
-  Resize: resized,
-  ConstantOfShape: sizes,
+  Pad: (g, { inputs: [x], attributes }) => [padGradient(x!, g, attributes)],
+  Resize: (g, { inputs: [x], outputs: [y], attributes }) => [resizeGradient(x!, y!, g, attributes)],
+  ConstantOfShape: sizesOnly,
   Range: { stops: 'the number of its elements depends on its inputs' },
   // product
   MatMul: matrixProduct,

@@ -2,10 +2,11 @@
 
 import { PermanentError } from '../errors.ts';
 import { formatDims } from './dims.ts';
-import { type GradientRule, gradientRules, sizesOf, zerosLike } from './gradient-rules.ts';
+import { type GradientRule, gradientRules } from './gradient-rules.ts';
 import { NoGradient } from './no-gradient.ts';
 import { add, expand, type Op, reduceSum, squeeze } from './ops.ts';
 import { originOf } from './origins.ts';
+import { sizesOf, zerosLike } from './sizes-of.ts';
 import { constant, type GraphNode, type NodeTensor, nodesBelow, scope, type Tensor, unknownDims } from './tensor.ts';
 
 export interface GradientOptions {

@@ -1,4 +1,5 @@
 /** One step of training as one pure graph: a batch, the state and a learning rate in, the loss and the new state out. */
+import { PermanentError } from '../errors.ts';
 import { type GradientOptions, gradientsOf } from './gradients.ts';
 import type { ModelParts } from './model.ts';
 import { add, mul } from './ops.ts';
@@ -68,10 +69,14 @@ function updateOf(
 
 /**
  * Builds the step. Running it is `state = run(step, { ...batch, rate, ...state })`, with `.next` taken off the names.
- * @throws PermanentError naming the operator that has no gradient, if there is one between a parameter and the loss
+ * @throws PermanentError if there are no parameters, or naming the operator between them and the loss that has no gradient
  */
 export function trainingStep(parts: TrainingStepParts): TrainingStep {
   const { name, batch, loss, parameters, statistics = [], metrics = {}, held = [] } = parts;
+  if (parameters.length === 0)
+    throw new PermanentError(
+      `${name}: nothing to train; no weight is chosen, or the model stores its weights in another type than float32`,
+    );
   const rate = input('rate', 'float32', []);
   const before = input('step', 'float32', []);
   const step = scope('update', () => add(before, constant(1)));

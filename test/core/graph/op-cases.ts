@@ -172,7 +172,7 @@ export const cases: { readonly [O in Exclude<ops.Op, 'Imported'>]: readonly Case
     },
   ],
   Conv: [
-    { given: [of(2, 3, 5, 6), of(4, 3, 3, 3), of(4)], build: (x, w, b) => ops.conv(x!, w!, b, { pads: [1, 1, 1, 1] }) },
+    { given: [of(2, 2, 5, 4), of(3, 2, 3, 3), of(3)], build: (x, w, b) => ops.conv(x!, w!, b, { pads: [1, 1, 1, 1] }) },
     {
       given: [of(1, 4, 9, 8), of(6, 2, 3, 2)],
       build: (x, w) =>

@@ -119,6 +119,10 @@ describe('what is frozen', () => {
     expect(text).not.toMatch(/ArgMax|ConvTranspose\(.*backbone/);
   });
 
+  test('everything: refused', () => {
+    expect(() => tinyStep(sgd(), { trains: () => false })).toThrow('tiny: nothing to train; no weight is chosen');
+  });
+
   test('trained weights go back into the model', async () => {
     const step = tinyStep(momentum());
     const { state } = await run20(step, 0.1, 3);
