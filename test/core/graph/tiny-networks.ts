@@ -28,10 +28,10 @@ class Layers {
   }
 
   norm(x: Tensor): Tensor {
-    const channels = x.dims[1] as number;
-    const [scale, bias, mean] = [this.weights([channels], 0.05, 1), this.weights([channels], 0.05), undefined];
-    const middle = mean ?? this.weights([channels], 0.1);
-    return ops.batchNormalization(x, scale, bias, middle, this.weights([channels], 0.05, 1));
+    const channels = [x.dims[1] as number];
+    const [scale, bias] = [this.weights(channels, 0.05, 1), this.weights(channels, 0.05)];
+    const [mean, variance] = [this.weights(channels, 0.1), this.weights(channels, 0.05, 1)];
+    return ops.batchNormalization(x, scale, bias, mean, variance);
   }
 }
 
@@ -67,10 +67,7 @@ export function linearHead(x: Tensor, classes: number, seed = 2): { logits: Tens
   };
 }
 
-export interface Batch {
-  readonly images: ort.Tensor;
-  readonly targets: ort.Tensor;
-}
+export type Batch = Readonly<Record<'images' | 'targets', ort.Tensor>>;
 
 /** Images of two halves, each of the colour of one of three classes under noise; targets on a grid, one row ignored. */
 export function colouredHalves(count: number, size: number, cells: number, seed: number): Batch {

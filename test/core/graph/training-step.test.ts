@@ -46,8 +46,8 @@ function tinyStep(
   });
 }
 
-const batches = Array.from({ length: 4 }, (_, i) => ({ ...colouredHalves(8, 32, 8, 100 + i) }));
-const run20 = (step: TrainingStep, peak: number, steps = 40) =>
+const batches = Array.from({ length: 4 }, (_, i) => colouredHalves(8, 32, 8, 100 + i));
+const trained = (step: TrainingStep, peak: number, steps = 40) =>
   train(
     step,
     steps,
@@ -62,13 +62,13 @@ describe('a residual network learns', () => {
     ['larc', larc({ trust: 0.02 }), 1],
     ['adamW', adamW(), 0.01],
   ])('with %s: the loss of the last four steps is below a fifth of the first', async (_name, optimizer, peak) => {
-    const { losses } = await run20(tinyStep(optimizer), peak);
+    const { losses } = await trained(tinyStep(optimizer), peak);
     const last = losses.slice(-4).reduce((a, b) => a + b) / 4;
     expect(last).toBeLessThan(losses[0]! / 5);
   });
 
   test('and the same numbers come out twice', async () => {
-    const [first, second] = [await run20(tinyStep(adamW()), 0.01, 6), await run20(tinyStep(adamW()), 0.01, 6)];
+    const [first, second] = [await trained(tinyStep(adamW()), 0.01, 6), await trained(tinyStep(adamW()), 0.01, 6)];
     expect(first).toEqual(second);
     expect(Buffer.compare(toModel(tinyStep(adamW()).model), toModel(tinyStep(adamW()).model))).toBe(0);
   });
@@ -106,7 +106,7 @@ describe('what is frozen', () => {
     const step = tinyStep(sgd(), { trains: name => name.startsWith('head.'), statistics: 'stored' });
     expect(parametersOf(step)).toEqual(['head.w', 'head.b']);
     expect(print(step.model.outputs)).not.toContain('gradients/backbone');
-    const { losses } = await run20(step, 1);
+    const { losses } = await trained(step, 1);
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
   });
 
@@ -125,7 +125,7 @@ describe('what is frozen', () => {
 
   test('trained weights go back into the model', async () => {
     const step = tinyStep(momentum());
-    const { state } = await run20(step, 0.1, 3);
+    const { state } = await trained(step, 0.1, 3);
     const kept = new Map([...state].filter(([name]) => network.constants.has(name)));
     const image = input('image', 'float32', [8, 3, 32, 32]);
     const feeds = { image: { dims: [8, 3, 32, 32], data: [...(batches[0]!.images.data as Float32Array)] } };
