@@ -244,6 +244,18 @@ const batchNormalization: Read = node => {
   return ops.batchNormalization(x!, scale!, bias!, mean!, variance!, { epsilon: node.float('epsilon', 1e-5) });
 };
 
+const layerNormalization: Read = node => {
+  const [x, scale, bias] = node.inputs;
+  if (node.outputs.length > 1 || node.int('stash_type', 1) !== 1 || !oneType([x, scale, bias ?? x])) return undefined;
+  return ops.layerNormalization(x!, scale!, bias, { axis: node.int('axis', -1), epsilon: node.float('epsilon', 1e-5) });
+};
+
+const gelu: Read = node =>
+  ops.gelu(node.inputs[0]!, { approximate: node.text('approximate', 'none') as 'none' | 'tanh' });
+
+const hardSigmoid: Read = node =>
+  ops.hardSigmoid(node.inputs[0]!, { alpha: node.float('alpha', 0.2), beta: node.float('beta', 0.5) });
+
 const argMax: Read = node =>
   node.flag('select_last_index', 0)
     ? undefined
@@ -301,6 +313,10 @@ const reads: Readonly<Record<string, Read>> = {
   Relu: unary(ops.relu),
   Sigmoid: unary(ops.sigmoid),
   Tanh: unary(ops.tanh),
+  Erf: unary(ops.erf),
+  Gelu: gelu,
+  HardSigmoid: hardSigmoid,
+  HardSwish: unary(ops.hardSwish),
   Not: unary(ops.not),
   Identity: unary(ops.identity),
   GlobalAveragePool: unary(ops.globalAveragePool),
@@ -309,6 +325,7 @@ const reads: Readonly<Record<string, Read>> = {
   CastLike: castLike,
   Where: where,
   BatchNormalization: batchNormalization,
+  LayerNormalization: layerNormalization,
   Softmax: node => ops.softmax(node.inputs[0]!, { axis: node.int('axis', -1) }),
   LogSoftmax: node => ops.logSoftmax(node.inputs[0]!, { axis: node.int('axis', -1) }),
   ReduceSum: reduction(ops.reduceSum),

@@ -5,6 +5,7 @@ import { readAsOurs } from './import-node.ts';
 import { knownValues } from './known-values.ts';
 import { type GraphProto, type ModelProto, type NodeProto, readModel, type ValueInfoProto } from './onnx.ts';
 import { applyOp, cast } from './ops.ts';
+import { recordOrigin } from './origins.ts';
 import { ReadNode } from './read-node.ts';
 import { ShapeError } from './shapes.ts';
 import { elementTypeOf, isStorable, storedTensor } from './stored-tensor.ts';
@@ -198,6 +199,7 @@ function applyPlain(node: NodeProto, known: Map<string, Tensor>, model: Imported
     const named = ours ? read.outputs : present;
     const results = ours ?? keepNode(node, read, known, model);
     for (const [i, name] of named.entries()) known.set(name, results[i]!);
+    if (results[0]?.kind === 'node') recordOrigin(results[0].node, node.name || read.outputs[0]);
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
     throw new PermanentError(

@@ -45,6 +45,10 @@ export interface Attributes {
   Relu: None;
   Sigmoid: None;
   Tanh: None;
+  Erf: None;
+  Gelu: { approximate: 'none' | 'tanh' };
+  HardSigmoid: { alpha: number; beta: number };
+  HardSwish: None;
   Not: None;
   Identity: None;
   /** No bound where it is undefined. */
@@ -52,6 +56,8 @@ export interface Attributes {
   Cast: { to: ElementType };
   Where: None;
   BatchNormalization: { epsilon: number };
+  /** Over all axes from `axis` on. */
+  LayerNormalization: { axis: number; epsilon: number };
   Softmax: { axis: number };
   LogSoftmax: { axis: number };
   // reduction
@@ -69,6 +75,7 @@ export interface Attributes {
   Split: { axis: number; split: Ints };
   Slice: { starts: Ints; ends: Ints; axes: Ints; steps: Ints };
   Gather: { axis: number };
+  ScatterElements: { axis: number; reduction: 'none' | 'add' };
   Shape: None;
   Unsqueeze: { axes: Ints };
   Squeeze: { axes: Ints };
@@ -153,8 +160,18 @@ export const neg = unary('Neg');
 export const relu = unary('Relu');
 export const sigmoid = unary('Sigmoid');
 export const tanh = unary('Tanh');
+export const erf = unary('Erf');
+export const hardSwish = unary('HardSwish');
 export const not = unary('Not');
 export const identity = unary('Identity');
+
+/** x · Φ(x), with the normal distribution Φ or its approximation by tanh. */
+export const gelu = (x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}) =>
+  first('Gelu', [x], { approximate });
+
+/** alpha · x + beta, held between 0 and 1. */
+export const hardSigmoid = (x: Tensor, { alpha = 0.2, beta = 0.5 }: { alpha?: number; beta?: number } = {}) =>
+  first('HardSigmoid', [x], { alpha, beta });
 
 /** Values below `min` become `min`, above `max` become `max`. */
 export const clip = (x: Tensor, { min, max }: { min?: number; max?: number }) => first('Clip', [x], { min, max });
@@ -173,6 +190,14 @@ export const batchNormalization = (
   variance: Tensor,
   { epsilon = 1e-5 }: { epsilon?: number } = {},
 ) => first('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
+
+/** (x − mean) / √(variance + epsilon) · scale + bias, with mean and variance over the axes from `axis` on. */
+export const layerNormalization = (
+  x: Tensor,
+  scale: Tensor,
+  bias?: Tensor,
+  { axis = -1, epsilon = 1e-5 }: { axis?: number; epsilon?: number } = {},
+) => first('LayerNormalization', bias ? [x, scale, bias] : [x, scale], { axis: positive(axis, x), epsilon });
 
 export const softmax = (x: Tensor, { axis = -1 }: { axis?: number } = {}) =>
   first('Softmax', [x], { axis: positive(axis, x) });
@@ -238,6 +263,14 @@ export const slice = (
 /** x[indices] along an axis; negative indices count from the end. */
 export const gather = (x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}) =>
   first('Gather', [x, indices], { axis: positive(axis, x) });
+
+/** x with `updates` put (or added) where `indices` (int64, the shape of `updates`) point along an axis. */
+export const scatterElements = (
+  x: Tensor,
+  indices: Tensor,
+  updates: Tensor,
+  { axis = 0, reduction = 'none' }: { axis?: number; reduction?: 'none' | 'add' } = {},
+) => first('ScatterElements', [x, indices, updates], { axis: positive(axis, x), reduction });
 
 /** The sizes of x, an int64 tensor [rank]. */
 export const shape = unary('Shape');

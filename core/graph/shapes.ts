@@ -257,6 +257,10 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
   Relu: unchanged,
   Sigmoid: unchanged,
   Tanh: unchanged,
+  Erf: unchanged,
+  Gelu: unchanged,
+  HardSigmoid: unchanged,
+  HardSwish: unchanged,
   Identity: unchanged,
   Clip: unchanged,
   Not: inputs => {
@@ -272,6 +276,14 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
     const channels = ranked(x!)[1] ?? refuse('the input has no channels');
     for (const { dims } of statistics) same(dims[0] ?? refuse('a statistic is a scalar'), channels, 'channels');
     return [{ type: x!.type, dims: x!.dims }];
+  },
+  LayerNormalization: ([x, scale, bias], { axis }) => {
+    const dims = ranked(x!);
+    checkAxis(axis, dims);
+    for (const weights of [scale!, ...(bias ? [bias] : [])])
+      check(ranked(weights).length <= dims.length - axis, 'scale or bias has too many axes');
+    broadcastAll([x!, scale!, ...(bias ? [bias] : [])]);
+    return [{ type: x!.type, dims }];
   },
   Softmax: alongAxis,
   LogSoftmax: alongAxis,
@@ -330,6 +342,13 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
     const dims = ranked(x!);
     checkAxis(axis, dims);
     return [{ type: x!.type, dims: dims.toSpliced(axis, 1, ...ranked(indices!)) }];
+  },
+  ScatterElements: ([x, indices, updates], { axis }) => {
+    const dims = ranked(x!);
+    checkAxis(axis, dims);
+    check(ranked(indices!).length === dims.length, 'ranks differ');
+    for (const [i, size] of indices!.dims.entries()) same(size, updates!.dims[i]!, 'indices and updates');
+    return [{ type: oneType([x!, updates!]), dims }];
   },
   Shape: ([x]) => [{ type: 'int64', dims: [ranked(x!).length] }],
   Unsqueeze: ([x], { axes }) => {

@@ -143,7 +143,7 @@ function taps(out: number, length: number, size: number, scale: number, a: Attri
   const near = range(2 * Math.ceil(support) + 3).map(i => Math.floor(x) - Math.ceil(support) - 1 + i);
   const weighted = near.map((i): [number, number] => [inside(i), Math.max(0, 1 - Math.abs(i - x) / support)]);
   const total = sum(weighted.map(([, weight]) => weight));
-  return weighted.map(([i, weight]) => [i, weight / total]);
+  return weighted.filter(([, weight]) => weight > 0).map(([i, weight]) => [i, weight / total]);
 }
 
 function resized(x: Value, dims: Index, scales: Index, attributes: Attributes['Resize']): Value {
@@ -205,6 +205,16 @@ function padIndex(i: number, size: number, mode: 'constant' | 'reflect' | 'edge'
   return i;
 }
 
+/** The error function by its Taylor series, exact enough in float64 for |x| < 5. */
+function erf(x: number): number {
+  let [total, term] = [x, x];
+  for (let n = 1; n < 200; n++) {
+    term *= -(x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
 const rules: { readonly [O in Op]: Rule<O> } = {
   Add: elementwise((a, b) => a + b!),
   Sub: elementwise((a, b) => a - b!),
@@ -225,6 +235,15 @@ const rules: { readonly [O in Op]: Rule<O> } = {
   Relu: elementwise(x => Math.max(0, x)),
   Sigmoid: elementwise(x => 1 / (1 + Math.exp(-x))),
   Tanh: elementwise(Math.tanh),
+  Erf: elementwise(erf),
+  Gelu: ([x], { approximate }) =>
+    elementwise(v =>
+      approximate === 'tanh'
+        ? (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))
+        : (v / 2) * (1 + erf(v / Math.SQRT2)),
+    )([x!], {}),
+  HardSigmoid: ([x], { alpha, beta }) => elementwise(v => Math.min(Math.max(alpha * v + beta, 0), 1))([x!], {}),
+  HardSwish: elementwise(x => x * Math.min(Math.max(x / 6 + 0.5, 0), 1)),
   Not: elementwise(x => 1 - x),
   Identity: inputs => inputs,
   Clip: ([x], { min = -Infinity, max = Infinity }) => elementwise(v => Math.min(Math.max(v, min), max))([x!], {}),
@@ -238,6 +257,23 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       return normal * scale!.data[c]! + bias!.data[c]!;
     }),
   ],
+  LayerNormalization: ([x, scale, bias], { axis, epsilon }) => {
+    const inner = x!.dims.map((size, i) => (i < axis ? 1 : size));
+    return [
+      build(x!.dims, index => {
+        const row = indices(inner).map(offset =>
+          at(
+            x!,
+            offset.map((o, i) => (i < axis ? index[i]! : o)),
+          ),
+        );
+        const mean = sum(row) / row.length;
+        const variance = sum(row.map(v => (v - mean) ** 2)) / row.length;
+        const normal = (at(x!, index) - mean) / Math.sqrt(variance + epsilon);
+        return normal * broadcastAt(scale!, index) + (bias ? broadcastAt(bias, index) : 0);
+      }),
+    ];
+  },
   Softmax: along((xs, i) => Math.exp(xs[i]!) / sum(xs.map(Math.exp))),
   LogSoftmax: along((xs, i) => xs[i]! - Math.log(sum(xs.map(Math.exp)))),
   ReduceSum: reduction(sum),
@@ -307,6 +343,16 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       }),
     ];
   },
+  ScatterElements: ([x, list, updates], { axis, reduction }) => {
+    const data = [...x!.data];
+    for (const index of indices(list!.dims)) {
+      const i = at(list!, index);
+      const place = withAxis(index, axis, i < 0 ? i + x!.dims[axis]! : i);
+      const offset = place.reduce((sum, p, k) => sum * x!.dims[k]! + p, 0);
+      data[offset] = (reduction === 'add' ? data[offset]! : 0) + at(updates!, index);
+    }
+    return [{ dims: x!.dims, data }];
+  },
   Shape: ([x]) => [{ dims: [x!.dims.length], data: x!.dims }],
   Unsqueeze: ([x], { axes }) => {
     const rest = [...x!.dims];
@@ -356,10 +402,11 @@ const rules: { readonly [O in Op]: Rule<O> } = {
   Conv: ([x, w, b], attributes) => {
     const [n, , ...spatial] = x!.dims;
     const [m, depth, ...kernel] = w!.dims;
+    const offsets = indices([depth!, ...kernel]);
     return [
       build([n!, m!, ...positions(spatial, kernel, attributes)], ([image, channel, ...out]) => {
         const group = Math.floor(channel! / (m! / attributes.group));
-        const terms = indices([depth!, ...kernel]).map(([c, ...k]) => {
+        const terms = offsets.map(([c, ...k]) => {
           const place = windowAt(out, k, attributes);
           return atOr(x!, [image!, group * depth! + c!, ...place], 0) * at(w!, [channel!, c!, ...k]);
         });
@@ -375,10 +422,11 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       return (size - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 + output_padding[i]! - before - after;
     });
     const perGroup = c! / group;
+    const offsets = indices([perGroup, ...kernel]);
     return [
       build([n!, depth! * group, ...sizes], ([image, channel, ...out]) => {
         const g = Math.floor(channel! / depth!);
-        const terms = indices([perGroup, ...kernel]).map(([i, ...k]) => {
+        const terms = offsets.map(([i, ...k]) => {
           const place = out.map((o, axis) => (o + pads[axis]! - k[axis]! * dilations[axis]!) / strides[axis]!);
           if (!place.every(Number.isInteger)) return 0;
           const source = g * perGroup + i!;

@@ -1,0 +1,256 @@
+/** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
+import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
+import type { Attributes } from './ops.ts';
+import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
+import type { Tensor } from './tensor.ts';
+
+type Settings = Attributes['Conv'];
+
+/** y = Conv(x, w), seen from behind: g is the gradient of y. */
+export interface Convolution {
+  /** [N,C,…] */
+  readonly x: Tensor;
+  /** [M,C/group,…]; for the gradient of the kernel only its sizes count. */
+  readonly w: Tensor;
+  /** [N,M,…] */
+  readonly g: Tensor;
+  readonly settings: Settings;
+}
+
+export type InputForm = 'flipped' | 'transposed';
+export type KernelForm = 'shifted' | 'columns' | 'product' | 'image' | 'depthwise';
+
+const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+const allOne = (values: readonly number[]) => values.every(value => value === 1);
+
+interface Sizes {
+  readonly outputs: number;
+  readonly depth: number;
+  readonly kernel: readonly number[];
+  readonly rank: number;
+}
+
+function kernelSizes({ w }: Convolution): Sizes {
+  const [outputs, depth, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel');
+  return { outputs: outputs!, depth: depth!, kernel, rank: kernel.length };
+}
+
+/** One product of matrices, no window to slide. */
+function isPointwise({ settings: { strides, pads } }: Convolution, kernel: readonly number[]): boolean {
+  return allOne(kernel) && allOne(strides) && pads.every(size => size === 0);
+}
+
+// The input: dX = g convolved with the kernel turned round.
+
+/** Padding that makes the turned convolution as large as x; undefined where it would be negative. */
+function turnedPads({ x, settings }: Convolution, kernel: readonly number[]): number[] | undefined {
+  const { pads, dilations } = settings;
+  const rank = kernel.length;
+  const reach = kernel.map((size, i) => (size - 1) * dilations[i]!);
+  const slack = leftOver(x, kernel, settings);
+  const begins = reach.map((length, i) => length - pads[i]!);
+  const ends = reach.map((length, i) => length - pads[i + rank]! + slack[i]!);
+  return [...begins, ...ends].every(size => size >= 0) ? [...begins, ...ends] : undefined;
+}
+
+/** Rows at the end of each axis that no window reaches, since the stride does not come out even. */
+function leftOver(x: Tensor, kernel: readonly number[], { strides, pads, dilations }: Settings): number[] {
+  if (allOne(strides)) return kernel.map(() => 0);
+  return spatialSizes(x).map((size, i) => {
+    const room = size + pads[i]! + pads[i + kernel.length]! - (kernel[i]! - 1) * dilations[i]! - 1;
+    return room % strides[i]!;
+  });
+}
+
+/** [M,C/group,…] → [C,M/group,…], every spatial axis back to front. */
+function turnedKernel({ w, settings: { group } }: Convolution, { outputs, depth, kernel, rank }: Sizes): Tensor {
+  const grouped = reshape(w, [group, outputs / group, depth, ...kernel]);
+  const swapped = transpose(grouped, { perm: [0, 2, 1, ...range(rank).map(i => i + 3)] });
+  const turned = reshape(swapped, [group * depth, outputs / group, ...kernel]);
+  if (allOne(kernel)) return turned;
+  return slice(turned, {
+    starts: repeated(-1, rank),
+    ends: repeated(-(2 ** 40), rank),
+    axes: range(rank).map(i => i + 2),
+    steps: repeated(-1, rank),
+  });
+}
+
+/**
+ * Which form of the input's gradient is fastest (`npm run bench -- convolution`): a turned convolution at stride 1, where
+ * the transposed one takes up to twice as long; the transposed one where the turned one would multiply by the zeros
+ * between strides (5 to 60 times as long), and for 1×1 kernels, which it need not turn.
+ */
+export function inputForm(convolution: Convolution): InputForm {
+  const { kernel } = kernelSizes(convolution);
+  const direct = allOne(convolution.settings.strides) && turnedPads(convolution, kernel) !== undefined;
+  return direct && !allOne(kernel) ? 'flipped' : 'transposed';
+}
+
+/**
+ * The gradient for the input, in the shape of x.
+ * @throws NoGradient if strides are not 1 and the size of the image is not known
+ */
+export function inputGradient(convolution: Convolution, form = inputForm(convolution)): Tensor {
+  const { x, w, g, settings } = convolution;
+  const sizes = kernelSizes(convolution);
+  if (form === 'transposed')
+    return convTranspose(g, w, undefined, { ...settings, output_padding: leftOver(x, sizes.kernel, settings) });
+  const pads = turnedPads(convolution, sizes.kernel);
+  if (!pads) throw new NoGradient('the padding is wider than the kernel');
+  const { dilations, group } = settings;
+  return conv(spread(g, settings.strides), turnedKernel(convolution, sizes), undefined, { pads, dilations, group });
+}
+
+/** strides − 1 zeros between the positions of a map. */
+function spread(g: Tensor, strides: readonly number[]): Tensor {
+  if (allOne(strides)) return g;
+  const spatial = spatialSizes(g);
+  const rank = spatial.length;
+  const cells = reshape(g, [0, 0, ...spatial.flatMap(size => [size, 1])]);
+  const ends = strides.flatMap(stride => [0, stride - 1]);
+  const padded = pad(cells, { pads: [...repeated(0, 2 + 2 * rank), 0, 0, ...ends] });
+  const dense = reshape(padded, [0, 0, ...spatial.map((size, i) => size * strides[i]!)]);
+  return slice(dense, {
+    starts: repeated(0, rank),
+    ends: spatial.map((size, i) => (size - 1) * strides[i]! + 1),
+    axes: range(rank).map(i => i + 2),
+  });
+}
+
+// The kernel: dW = for each of its positions, the input seen through it times g, summed over images and places.
+
+/** The input as each position of the kernel sees it: tensors [N,C,…] of the size of g, in row-major order. */
+function views(x: Tensor, { g, settings }: Convolution, { kernel, rank }: Sizes): Tensor[] {
+  const { strides, pads, dilations } = settings;
+  if (allOne(kernel) && allOne(strides) && pads.every(size => size === 0)) return [x];
+  const spatial = spatialSizes(g);
+  const wide = [0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)];
+  const padded = pads.some(size => size > 0) ? pad(x, { pads: wide }) : x;
+  return positions(kernel).map(at => {
+    const starts = at.map((k, i) => k * dilations[i]!);
+    const ends = starts.map((start, i) => start + (spatial[i]! - 1) * strides[i]! + 1);
+    return slice(padded, { starts, ends, axes: range(rank).map(i => i + 2), steps: strides });
+  });
+}
+
+/** Every position of a kernel, row-major. */
+function positions(kernel: readonly number[]): number[][] {
+  return kernel.reduce<number[][]>((all, size) => all.flatMap(at => range(size).map(i => [...at, i])), [[]]);
+}
+
+const count = (kernel: readonly number[]) => kernel.reduce((a, b) => a * b, 1);
+
+/** A product of matrices per image and position. */
+function shifted(convolution: Convolution, sizes: Sizes): Tensor {
+  const { x, g, settings } = convolution;
+  const { outputs, depth, kernel } = sizes;
+  const rows = reshape(g, [0, settings.group, outputs / settings.group, -1]);
+  const products = views(x, convolution, sizes).map(view => {
+    const columns = transpose(reshape(view, [0, settings.group, depth, -1]), { perm: [0, 1, 3, 2] });
+    return reshape(reduceSum(matmul(rows, columns), { axes: [0], keepdims: 0 }), [outputs, depth, 1]);
+  });
+  const all = products.length === 1 ? products[0]! : concat(products, { axis: 2 });
+  return reshape(all, [outputs, depth, ...kernel]);
+}
+
+/** One product of matrices per image, of all positions at once. */
+function columns(convolution: Convolution, sizes: Sizes): Tensor {
+  const { x, g, settings } = convolution;
+  const { outputs, depth, kernel } = sizes;
+  const rows = reshape(g, [0, settings.group, outputs / settings.group, -1]);
+  const seen = views(x, convolution, sizes).map(view => reshape(view, [0, settings.group, depth, -1]));
+  const all = transpose(concat(seen, { axis: 2 }), { perm: [0, 1, 3, 2] });
+  return fromColumns(reduceSum(matmul(rows, all), { axes: [0], keepdims: 0 }), outputs, depth, kernel);
+}
+
+/** One product of matrices in all: channels first, then images and places in one axis. */
+function product(convolution: Convolution, sizes: Sizes): Tensor {
+  const { x, g, settings } = convolution;
+  const { outputs, depth, kernel, rank } = sizes;
+  const perm = [1, 0, ...range(rank).map(i => i + 2)];
+  const rows = reshape(transpose(g, { perm }), [settings.group, outputs / settings.group, -1]);
+  const seen = views(transpose(x, { perm }), convolution, sizes).map(view =>
+    reshape(view, [settings.group, depth, -1]),
+  );
+  const all = transpose(concat(seen, { axis: 1 }), { perm: [0, 2, 1] });
+  return fromColumns(matmul(rows, all), outputs, depth, kernel);
+}
+
+/** [group,M/group,positions·C/group] → [M,C/group,…]. */
+function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: readonly number[]): Tensor {
+  const apart = reshape(sums, [outputs, count(kernel), depth]);
+  return reshape(transpose(apart, { perm: [0, 2, 1] }), [outputs, depth, ...kernel]);
+}
+
+/** A convolution of the images, taken as channels, with g for a kernel. */
+function image({ x, g, settings }: Convolution, { outputs, depth, kernel, rank }: Sizes): Tensor {
+  const { strides, pads, dilations, group } = settings;
+  const spatial = range(rank).map(i => i + 2);
+  const [batch] = knownSizes(x.dims.slice(0, 1), 'the number of images');
+  const apart = reshape(x, [batch!, group, depth, ...spatialSizes(x)]);
+  const axes = spatial.map(i => i + 1);
+  const images = reshape(transpose(apart, { perm: [2, 1, 0, ...axes] }), [depth, group * batch!, ...spatialSizes(x)]);
+  const taps = transpose(g, { perm: [1, 0, ...spatial] });
+  const sums = conv(images, taps, undefined, { strides: dilations, dilations: strides, pads, group });
+  const exact = slice(sums, { starts: repeated(0, rank), ends: kernel, axes: spatial });
+  return reshape(transpose(exact, { perm: [1, 0, ...spatial] }), [outputs, depth, ...kernel]);
+}
+
+/** One channel each: sums of products, no matrices. */
+function depthwise(convolution: Convolution, sizes: Sizes): Tensor {
+  const axes = [0, ...range(sizes.rank).map(i => i + 2)];
+  const sums = views(convolution.x, convolution, sizes).map(view =>
+    reshape(reduceSum(mul(view, convolution.g), { axes, keepdims: 0 }), [sizes.outputs, 1, 1]),
+  );
+  return reshape(concat(sums, { axis: 2 }), [sizes.outputs, 1, ...sizes.kernel]);
+}
+
+const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes: Sizes) => Tensor>> = {
+  shifted,
+  columns,
+  product,
+  image,
+  depthwise,
+};
+
+/** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
+const fewChannels = 8;
+
+/** Above this many positions one sum per position costs more than one convolution with whole images. */
+const manyPositions = 25;
+
+/**
+ * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, as long as
+ * the forward pass or half as long again; for few channels per group a convolution with whole images, or sums of
+ * products for small depthwise kernels at stride 1.
+ */
+export function kernelForm(convolution: Convolution): KernelForm {
+  const { outputs, depth, kernel } = kernelSizes(convolution);
+  const { strides, group } = convolution.settings;
+  if (isPointwise(convolution, kernel)) return 'shifted';
+  const small = allOne(strides) && count(kernel) < manyPositions;
+  if (depth === 1 && outputs === group && small) return 'depthwise';
+  const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
+  return depth < fewChannels && fixed ? 'image' : 'product';
+}
+
+/** The forms that can compute the kernel's gradient of a convolution. */
+export function possibleKernelForms(convolution: Convolution): KernelForm[] {
+  const { outputs, depth } = kernelSizes(convolution);
+  const single = depth === 1 && outputs === convolution.settings.group;
+  return ['shifted', 'columns', 'product', 'image', ...(single ? (['depthwise'] as const) : [])];
+}
+
+/**
+ * The gradient for the kernel, in the shape of w.
+ * @throws NoGradient if the size of the image must be known and is not
+ */
+export function kernelGradient(convolution: Convolution, form = kernelForm(convolution)): Tensor {
+  return kernelForms[form](convolution, kernelSizes(convolution));
+}
+
+/** The gradient for the bias [M]. */
+export const biasGradient = (g: Tensor): Tensor =>
+  reduceSum(g, { axes: g.dims.flatMap((_, axis) => (axis === 1 ? [] : [axis])), keepdims: 0 });
