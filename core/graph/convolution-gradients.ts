@@ -1,4 +1,5 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
+import { elementCount } from './dims.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -229,11 +230,19 @@ const manyPositions = 25;
 export function kernelForm(convolution: Convolution): KernelForm {
   const { outputs, depth, kernel } = kernelSizes(convolution);
   const { strides, group } = convolution.settings;
-  if (isPointwise(convolution, kernel)) return 'shifted';
+  if (isPointwise(convolution, kernel)) return pointwiseForm(convolution, outputs * depth);
   const small = allOne(strides) && count(kernel) < manyPositions;
   if (depth === 1 && outputs === group && small) return 'depthwise';
   const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
   return depth < fewChannels && fixed ? 'image' : 'product';
+}
+
+/** A kernel per image that is summed up, or maps with their axes exchanged: whichever copies less. */
+function pointwiseForm({ x, g }: Convolution, weights: number): KernelForm {
+  const perImage = elementCount(x.dims.slice(1));
+  const behind = elementCount(g.dims.slice(1));
+  const known = typeof perImage === 'number' && typeof behind === 'number';
+  return known && perImage + behind < weights ? 'product' : 'shifted';
 }
 
 /** The forms that can compute the kernel's gradient of a convolution. */

@@ -134,6 +134,17 @@ const matrixProduct: Rule<'MatMul'> = (g, { inputs: [a, b] }) => {
   ];
 };
 
+/** A factor that was only repeated before a product need not be: the other factor repeats it. */
+function unrepeated(g: Tensor, { dims }: Tensor): Tensor {
+  const repeated = g.kind === 'node' && g.node.op === 'Expand' && g.dims.join() === dims.join();
+  return repeated ? g.node.inputs[0]! : g;
+}
+
+const product: Rule<'Mul'> = (g, { inputs: [a, b] }) => {
+  const [left, right] = [unrepeated(g, b!), unrepeated(g, a!)];
+  return a === b ? [mul(add(left, left), a!)] : [mul(left, b!), mul(right, a!)];
+};
+
 /** The last two axes exchanged. */
 function turned(x: Tensor): Tensor {
   const rank = x.dims.length;
@@ -178,7 +189,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   // elementwise
   Add: g => [g, g],
   Sub: g => [g, neg(g)],
-  Mul: (g, { inputs: [a, b] }) => [mul(g, b!), mul(g, a!)],
+  Mul: product,
   Div: (g, { inputs: [, b], outputs: [y] }) => [div(g, b!), neg(div(mul(g, y!), b!))],
   Pow: (g, { inputs: [a, b], outputs: [y] }) => [mul(g, mul(b!, pow(a!, sub(b!, one)))), mul(g, mul(y!, log(a!)))],
   Max: larger((a, b) => greaterOrEqual(a, b)),

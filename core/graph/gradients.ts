@@ -4,7 +4,7 @@ import { PermanentError } from '../errors.ts';
 import { formatDims } from './dims.ts';
 import { type GradientRule, gradientRules } from './gradient-rules.ts';
 import { NoGradient } from './no-gradient.ts';
-import { add, expand, type Op, reduceSum, squeeze } from './ops.ts';
+import { add, expand, neg, type Op, reduceSum, squeeze } from './ops.ts';
 import { originOf } from './origins.ts';
 import { sizesOf, zerosLike } from './sizes-of.ts';
 import { constant, type GraphNode, type NodeTensor, nodesBelow, scope, type Tensor, unknownDims } from './tensor.ts';
@@ -55,8 +55,14 @@ function followable({ type }: NodeTensor, node: GraphNode): boolean {
 function unbroadcast(g: Tensor, { dims }: Tensor): Tensor {
   const extra = g.dims.length - dims.length;
   const repeated = g.dims.flatMap((size, axis) => (size !== 1 && (dims[axis - extra] ?? 1) === 1 ? [axis] : []));
-  const summed = repeated.length === 0 ? g : reduceSum(g, { axes: repeated });
+  const summed = repeated.length === 0 ? g : summedAlong(g, repeated);
   return extra > 0 ? squeeze(summed, { axes: Array.from({ length: extra }, (_, axis) => axis) }) : summed;
+}
+
+/** The sum along axes; a sign waits until it is taken. */
+function summedAlong(g: Tensor, axes: readonly number[]): Tensor {
+  if (g.kind === 'node' && g.node.op === 'Neg') return neg(reduceSum(g.node.inputs[0]!, { axes }));
+  return reduceSum(g, { axes });
 }
 
 /** The gradient in the full shape of its tensor: a sum of shares that all broadcast is repeated. */

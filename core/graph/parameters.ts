@@ -115,6 +115,7 @@ class Running {
 /**
  * Tensors computed with parameters in place of stored weights. The graph given stays as it is.
  * @param outputs of a graph with stored weights, such as `applyModel` makes
+ * @throws PermanentError if one stored tensor is a weight and a running statistic
  */
 export function makeTrainable(outputs: readonly Tensor[], options: TrainableOptions): Trainable {
   const { weights, trains = () => true, statistics = 'stored', momentum = 0.1 } = options;
@@ -130,6 +131,12 @@ export function makeTrainable(outputs: readonly Tensor[], options: TrainableOpti
     node: (node, inputs) =>
       statistics === 'batch' && node.op === 'BatchNormalization' ? [running.normalize(node, inputs)] : undefined,
   });
+  const trained = new Set([...parameters.values()].map(({ name }) => name));
+  const twice = running.all.find(({ name }) => trained.has(name));
+  if (twice)
+    throw new PermanentError(
+      `the model stores "${twice.name}" once for a weight and a running statistic; export it without sharing equal tensors`,
+    );
   return { outputs: results, parameters: [...parameters.values()], statistics: running.all };
 }
 

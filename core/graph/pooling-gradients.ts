@@ -1,7 +1,7 @@
 /** Gradients of pooling: windows are read by a convolution with one-hot kernels and written back by its transpose. */
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { argMax, cast, conv, convTranspose, div, equal, mul, pad, reshape } from './ops.ts';
+import { argMax, conv, convTranspose, div, equal, pad, reshape, where } from './ops.ts';
 import { constant, integers, type Tensor } from './tensor.ts';
 
 type Pooling = Attributes['MaxPool'];
@@ -60,8 +60,8 @@ export function maxPoolGradient(x: Tensor, y: Tensor, g: Tensor, settings: Pooli
     Array.from({ length: product(kernel_shape) }, (_, i) => i),
     [1, product(kernel_shape), ...kernel_shape.map(() => 1)],
   );
-  const chosen = cast(equal(argMax(seen, { axis: 1 }), places), { to: 'float32' });
-  return writeBack(mul(chosen, single(g)), kernel, x, y, settings);
+  const chosen = equal(argMax(seen, { axis: 1 }), places);
+  return writeBack(where(chosen, single(g), constant(0)), kernel, x, y, settings);
 }
 
 /** How many elements each mean is taken over: [1,1,…]. */

@@ -124,6 +124,7 @@ describe('the form is chosen by shape', () => {
     ['3×3', {}, 'flipped', 'product'],
     ['3×3 at stride 2', { strides: [2, 2] }, 'transposed', 'product'],
     ['1×1', { kernel: [1, 1], pads: [0, 0, 0, 0] }, 'transposed', 'shifted'],
+    ['1×1 on few places', { kernel: [1, 1], pads: [0, 0, 0, 0], size: [1, 1] }, 'transposed', 'product'],
     ['colours', { depth: 3, strides: [2, 2] }, 'transposed', 'image'],
     ['depthwise', { group: 16, depth: 1, perGroup: 1 }, 'flipped', 'depthwise'],
     ['depthwise at stride 2', { group: 16, depth: 1, perGroup: 1, strides: [2, 2] }, 'transposed', 'image'],
