@@ -223,8 +223,8 @@ const fewChannels = 8;
 const manyPositions = 25;
 
 /**
- * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, as long as
- * the forward pass or half as long again; for few channels per group a convolution with whole images, or sums of
+ * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, one to two
+ * times as long as the forward pass; for few channels per group a convolution with whole images, or sums of
  * products for small depthwise kernels at stride 1.
  */
 export function kernelForm(convolution: Convolution): KernelForm {
