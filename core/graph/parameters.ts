@@ -39,7 +39,10 @@ export interface Trainable {
 export interface TrainableOptions {
   /** Stored tensors by name, as a model has them in `constants`. */
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** Which of the weights are trained; the others are frozen. Default: all. */
+  /**
+   * Which of the weights are trained; the others are frozen. Default: all float32 tensors of more than one number that
+   * are multiplied or added, so leave out the mean and spread of the images where the file holds them.
+   */
   trains?(name: string, dims: readonly number[]): boolean;
   /** `batch`: nodes of batch normalisation use the batch and move their running statistics. Default: `stored`. */
   readonly statistics?: 'stored' | 'batch';
