@@ -42,7 +42,7 @@ export function durationText(seconds: number): string {
 
 /** An estimate in no more digits than it deserves: `40 s`, `20 min`, `2 h 10 min`. */
 export function roughDurationText(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds <= 50) return `${Math.ceil(seconds / 10) * 10} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
   const rest = (Math.round(minutes / 10) * 10) % 60;

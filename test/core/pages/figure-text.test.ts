@@ -63,6 +63,7 @@ describe('numbers as people read them', () => {
   });
 
   test('minutes and seconds never reach sixty', () => {
+    expect([50, 50.25, 59.9].map(roughDurationText)).toEqual(['50 s', '1 min', '1 min']);
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), seconds => {
         for (const text of [durationText(seconds), roughDurationText(seconds)])
