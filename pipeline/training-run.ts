@@ -70,11 +70,9 @@ export async function runTraining(ports: Ports, run: TrainingRun): Promise<Train
   }
 }
 
-/** Removes what a finished run needs no more; its log stays. */
+/** Removes what a finished run needs no more. */
 export async function clearTraining(store: ObjectStore, prefix: string): Promise<void> {
-  const { checkpoint, steps } = runKeys(prefix);
-  await store.delete(checkpoint);
-  await store.delete(steps);
+  for (const key of Object.values(runKeys(prefix))) await store.delete(key);
 }
 
 /** One JSON object per line. */
