@@ -244,7 +244,8 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
-  return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
+  const { pseudo: _pseudo, ...final } = metrics;
+  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
 }
 
 /** The loss of every training, from its lines. */
@@ -258,9 +259,22 @@ async function trainingFacts(store: ObjectStore, plan: Plan): Promise<TrainingFa
     ['photos', String(summary.pictures)],
     ['photos per step', String(summary.batch)],
     ['steps', String(summary.steps)],
+    ...(await gainOf(store, plan)),
   ] as const;
   const title = 'Fine-tuning on the pseudo labels';
   return [{ title, losses: losses.map(line => (JSON.parse(line) as { loss: number }).loss), facts }];
+}
+
+/** Figures of the pseudo labels beside those of the model that was trained on them. */
+async function gainOf(store: ObjectStore, plan: Plan): Promise<(readonly [string, string])[]> {
+  if (!plan.request.masks) return [];
+  const metrics = await readJson<Metrics>(store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  const say = (of: (m: Metrics) => number | null) =>
+    [metrics.pseudo, metrics].map(m => (m && of(m))?.toFixed(3) ?? '–').join(' before, ');
+  return [
+    ['foreground IoU', `${say(m => m.foregroundIou)} after`],
+    ['mIoU of classes, pixel-matched', `${say(m => m.pixelMatched.miouForeground)} after`],
+  ];
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>
