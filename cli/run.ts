@@ -6,7 +6,16 @@ import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { readNetwork } from './network-file.ts';
-import { clustersOption, integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
+import {
+  clustersOption,
+  integer,
+  listOfIntegers,
+  nameOption,
+  networkOr,
+  oneOf,
+  positive,
+  thresholdOption,
+} from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
@@ -28,6 +37,10 @@ interface ShapingOptions {
   readonly name?: string;
   /** Not on the command line: how many images attend looks at. */
   readonly attendSample?: number;
+  readonly finetune?: string;
+  readonly trainMinutes?: number;
+  readonly trainEpochs?: number;
+  readonly trainBatch?: number;
 }
 
 /** Options as commander gives them. */
@@ -106,6 +119,15 @@ export function registerRun(program: Command): void {
       'auto',
     )
     .option('--scales <n>', '2 adds the doubled image: a little better, five times slower', integer(1, 2), 1)
+    .option(
+      '--finetune <what>',
+      'train a model on the labels found: none, head (the last layer only), or all (the whole network)',
+      oneOf('none', 'head', 'all'),
+      'none',
+    )
+    .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
+    .option('--train-epochs <n>', 'passes over the photos (default: 20)', integer(1, 100_000))
+    .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
     .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .option(
@@ -123,10 +145,17 @@ export function registerRun(program: Command): void {
 }
 
 /** @throws UsageError for options that do not go together */
-function assertTogether({ method, scales, threshold, masks }: RunOptions): void {
+function assertTogether({ method, scales, threshold, masks, ...training }: RunOptions): void {
   if (method === 'pass' && scales === 2)
     throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
   if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
+  if (training.trainMinutes && training.trainEpochs)
+    throw new UsageError('--train-minutes and --train-epochs both say how long to train: give one of them');
+  if (
+    (training.finetune ?? 'none') === 'none' &&
+    (training.trainMinutes ?? training.trainEpochs ?? training.trainBatch)
+  )
+    throw new UsageError('--train-minutes, --train-epochs and --train-batch need --finetune head or all');
 }
 
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {
@@ -187,9 +216,18 @@ const limits = { decode: 'decode-bound', model: 'model-bound', balanced: 'balanc
 const describeBound = ({ by, decodeRate, modelRate }: NonNullable<RunSummary['bound']>): string =>
   `${limits[by]}: alone, decoding would do ${decodeRate.toFixed(1)} images/s and the model ${modelRate.toFixed(1)}`;
 
-function describeMetrics({ foregroundIou, pixelMatched, baselines }: NonNullable<RunSummary['metrics']>): string {
+function describeMetrics({
+  foregroundIou,
+  pixelMatched,
+  baselines,
+  pseudo,
+}: NonNullable<RunSummary['metrics']>): string {
   const say = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(3));
+  const before = pseudo && [
+    `before fine-tuning: foreground IoU ${say(pseudo.foregroundIou)}, mIoU of classes, pixel-matched, ${say(pseudo.pixelMatched.miouForeground)}; after:`,
+  ];
   return [
+    ...(before ?? []),
     `foreground IoU ${say(foregroundIou)} (everything foreground ${say(baselines.allForeground.foregroundIou)}, best centred ellipse ${say(baselines.centredEllipse?.foregroundIou)})`,
     `mIoU of classes, pixel-matched, ${say(pixelMatched.miouForeground)} (plain pixel k-means ${say(baselines.pixelKmeans?.miouForeground)})`,
   ].join('\n');

@@ -84,6 +84,7 @@ export async function atWork<T>(
 /** At the top of a results folder: replaced, and what is no longer wanted is removed. */
 const resultNames = [
   'labels',
+  'pseudo-labels',
   'report',
   'model',
   'clusters.csv',

@@ -2,7 +2,8 @@
 import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
 import type { ClusterRow } from '#core/formats/clusters-csv';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
+import { tunedPiece } from '#core/job/progress';
 import type { Receipt } from '#core/job/receipt';
 import type { SettledRun } from '#core/job/request';
 import type { Card } from '#core/labels/card';
@@ -19,13 +20,15 @@ import type {
   ReportData,
   ReviewItem,
   RunFacts,
+  TrainingFacts,
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
-import { readJson } from './documents.ts';
-import { outputKey } from './marker.ts';
+import { readJson, readObject } from './documents.ts';
+import type { TunedSummary } from './finetune.ts';
+import { outputKey, readMarker } from './marker.ts';
 import { proposeMerges } from './merge-proposals.ts';
 import { embedBound } from './pace.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -74,6 +77,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
+    training: await trainingFacts(ports.store, plan),
   };
   await ports.store.put(keys.published(plan.job, 'report/index.html'), new TextEncoder().encode(reportPage(data)));
 }
@@ -169,7 +173,7 @@ function reasonsFor(labels: readonly number[], place: number): string[] {
 
 function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
   const timing = receipt.timing as Record<string, number>;
-  const perImage = new Set(['embed', 'label']);
+  const perImage = new Set(['embed', 'label', 'finetune']);
   return {
     job: run.name,
     finished: card.created,
@@ -204,6 +208,10 @@ function commandOf(plan: Plan, run: SettledRun): string {
   if (run.scales !== 1) parts.push(`--scales ${run.scales}`);
   if (run.threshold !== 'from-scores') parts.push(`--threshold ${run.threshold}`);
   if (run.restarts !== 10) parts.push(`--restarts ${run.restarts}`);
+  if (run.finetune !== 'none') parts.push(`--finetune ${run.finetune}`);
+  if (run.trainMinutes) parts.push(`--train-minutes ${run.trainMinutes}`);
+  if (run.trainEpochs) parts.push(`--train-epochs ${run.trainEpochs}`);
+  if (run.trainBatch) parts.push(`--train-batch ${run.trainBatch}`);
   if (run.seed !== 0) parts.push(`--seed ${run.seed}`);
   return parts.join(' ');
 }
@@ -237,6 +245,22 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
   return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
+}
+
+/** The loss of every training, from its lines. */
+async function trainingFacts(store: ObjectStore, plan: Plan): Promise<TrainingFacts[]> {
+  if (finalLabels(plan) !== 'finetune') return [];
+  const lines = new TextDecoder().decode(await readObject(store, outputKey(plan, 'finetune', tunedPiece, 'jsonl')));
+  const losses = lines.trimEnd().split('\n');
+  const { summary } = await readMarker<TunedSummary>(store, plan, 'finetune', tunedPiece);
+  const facts = [
+    ['trained', summary.scope === 'all' ? 'the whole network' : 'the last layer'],
+    ['photos', String(summary.pictures)],
+    ['photos per step', String(summary.batch)],
+    ['steps', String(summary.steps)],
+  ] as const;
+  const title = 'Fine-tuning on the pseudo labels';
+  return [{ title, losses: losses.map(line => (JSON.parse(line) as { loss: number }).loss), facts }];
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>

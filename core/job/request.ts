@@ -41,6 +41,12 @@ export const runRequest = labelled.extend({
   scales: z.union([z.literal(1), z.literal(2)]).default(1),
   /** How many images `attend` looks at. */
   attendSample: z.int().min(1).default(150),
+  /** What is trained on the pseudo labels. */
+  finetune: z.enum(['none', 'head', 'all']).default('none'),
+  /** How long: in minutes, or in passes over the pictures. Default: the recipe's passes. */
+  trainMinutes: z.number().positive().max(100_000).optional(),
+  trainEpochs: z.int().min(1).max(100_000).optional(),
+  trainBatch: z.int().min(1).max(4096).optional(),
 });
 
 /** A published model applied to other images. */
