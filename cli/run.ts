@@ -191,7 +191,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */
-async function installCategories(workplace: Workplace, masks: string): Promise<void> {
+export async function installCategories(workplace: Workplace, masks: string): Promise<void> {
   const key = keys.categories(keys.masks('local'));
   const categories = readIfThere(join(dirname(resolve(masks)), 'categories.txt'));
   if (categories) await workplace.putIfChanged(key, categories);
@@ -199,7 +199,7 @@ async function installCategories(workplace: Workplace, masks: string): Promise<v
 }
 
 /** Copies a network and its settings into the store; what has a built-in name stays as it is. */
-async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
+export async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
   if (builtIn.includes(file)) return file;
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));

@@ -15,10 +15,11 @@ import type { ObjectStore, Ports } from '#pipeline/ports';
 import type { EvaluationWorld } from './evaluate.ts';
 import type { OpenedFolder } from './open-folder.ts';
 
-/** A folder holds one job: that of `run` or that of `predict`. */
+/** A folder holds one job: that of `run`, of `predict` or of `train`. */
 export const localJob = 'local';
 export const predictJob = 'predict';
-const localJobs = [localJob, predictJob];
+export const trainJob = 'train';
+const localJobs = [localJob, predictJob, trainJob];
 
 export interface Workplace {
   readonly ports: Ports;
@@ -94,6 +95,7 @@ const resultNames = [
   'receipt',
   'receipt.json',
   'metrics.json',
+  'training.jsonl',
 ];
 
 /** @throws PermanentError if the folder holds files of somebody else's that the results would replace */

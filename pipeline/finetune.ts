@@ -24,7 +24,7 @@ import { clearTraining, historyLines, runTraining, type Trained, type TrainingRu
 /** What the training tells; part of the model's card. */
 export interface TunedSummary {
   readonly scope: 'head' | 'all';
-  readonly recipe: 'default' | 'published';
+  readonly recipe: 'default' | 'published' | 'semi-supervised';
   readonly pictures: number;
   readonly batch: number;
   readonly steps: number;
@@ -64,7 +64,7 @@ async function tune(ports: Ports, plan: Plan): Promise<void> {
     ...lossesOf(trained),
   };
   await finishPiece(ports, plan, 'finetune', tunedPiece, outputs, summary, started);
-  await clearTraining(ports.store, prefix);
+  for (const each of [prefix, `${prefix}head.`]) await clearTraining(ports.store, each);
 }
 
 /** How long to train. */
@@ -96,6 +96,29 @@ export async function fineTune(
   pictures: TrainingPictures,
   { prefix, budget }: { prefix: string; budget: TrainingBudget },
 ): Promise<Trained> {
+  const { headFirst } = task.recipe;
+  if (task.scope === 'head' || !headFirst) return train(ports, task, pictures, prefix, budget);
+  // What cannot be trained is said before anything is.
+  stepOf(task);
+  const head = { ...task, scope: 'head' } as const;
+  const share = (of: number): TrainingBudget => ({ ...budget, minutes: budget.minutes && budget.minutes * of });
+  const first = await train(ports, head, pictures, `${prefix}head.`, { ...share(headMinutes), epochs: undefined });
+  const whole = await train(ports, { ...task, start: first.values }, pictures, prefix, share(1 - headMinutes));
+  const done = first.history.length;
+  const later = whole.history.map(record => ({ ...record, step: done + record.step }));
+  return { values: whole.values, history: [...first.history, ...later] };
+}
+
+/** Share of a budget in minutes for the head alone. */
+const headMinutes = 0.25;
+
+async function train(
+  ports: Ports,
+  task: FineTuningTask,
+  pictures: TrainingPictures,
+  prefix: string,
+  budget: TrainingBudget,
+): Promise<Trained> {
   const { recipe, batch } = task;
   const order = { count: pictures.count, batch, seed: seedOf('finetune', task.seed) };
   const { augmentation, side, targetSide: mapSide } = recipe;
@@ -104,12 +127,19 @@ export async function fineTune(
     step: stepOf(task),
     budget: budget.minutes
       ? { minutes: budget.minutes }
-      : { steps: (budget.epochs ?? recipe.epochs) * stepsPerEpoch(order) },
+      : { steps: stepsOf(task, budget.epochs, stepsPerEpoch(order)) },
     rate: (step, steps) => fineTuningRate(task, step, steps),
     feeds: step => viewBatch(pictures, order, step, { augmentation, side, mapSide }),
     prefix,
   };
   return runTraining(ports, training);
+}
+
+/** Passes as asked for, or those of the recipe. */
+function stepsOf({ recipe, scope }: FineTuningTask, epochs: number | undefined, perEpoch: number): number {
+  if (epochs !== undefined) return epochs * perEpoch;
+  const { epochs: passes, leastSteps = 1 } = (scope === 'head' && recipe.headFirst) || recipe;
+  return Math.max(passes * perEpoch, leastSteps);
 }
 
 function stepOf(task: FineTuningTask) {

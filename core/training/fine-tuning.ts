@@ -25,6 +25,8 @@ export interface FineTuningTask {
   readonly seed: number;
   /** Id of pixels that do not count. */
   readonly ignore?: number;
+  /** A head to begin with, as a run of the same task with `scope` head hands it over. */
+  readonly start?: ReadonlyMap<string, Float32Array>;
 }
 
 /** The head's tensors; the names of weights in ONNX files are no obstacle, these have a place of their own. */
@@ -65,9 +67,11 @@ function headStart({ recipe, seed, ...task }: FineTuningTask, channels: number):
 function headParameters(task: FineTuningTask): [Parameter, Parameter] {
   const channels = channelsOf(task);
   const dims = [task.classes, channels, 1, 1];
+  const weight = task.start?.get(headWeight)?.slice() ?? headStart(task, channels);
+  const bias = task.start?.get(headBias)?.slice() ?? new Float32Array(task.classes);
   return [
-    { name: headWeight, tensor: input(headWeight, 'float32', dims), initial: headStart(task, channels) },
-    { name: headBias, tensor: input(headBias, 'float32', [task.classes]), initial: new Float32Array(task.classes) },
+    { name: headWeight, tensor: input(headWeight, 'float32', dims), initial: weight },
+    { name: headBias, tensor: input(headBias, 'float32', [task.classes]), initial: bias },
   ];
 }
 
@@ -124,11 +128,11 @@ function enlarged(logits: Tensor, side: number): Tensor {
   return resize(logits, { scales: [1, 1, side / height, side / width] }, how);
 }
 
-/** Learning rate of a step (from 0 on), by the recipe; its peak is meant for batches of `perBatch` views. */
-export function fineTuningRate({ recipe, batch }: FineTuningTask, step: number, steps: number): number {
-  const { peak, end, warmUp, perBatch = batch } = recipe;
-  const rate = learningRate(step + 1, { steps: steps + 1, peak, end, warmUp: Math.round(warmUp * steps) });
-  return (rate * batch) / perBatch;
+/** Learning rate of a step (from 0 on), by the recipe. */
+export function fineTuningRate({ recipe, scope }: FineTuningTask, step: number, steps: number): number {
+  const { end, warmUp, headFirst } = recipe;
+  const peak = scope === 'head' && headFirst ? headFirst.peak : recipe.peak;
+  return learningRate(step + 1, { steps: steps + 1, peak, end, warmUp: Math.round(warmUp * steps) });
 }
 
 /**

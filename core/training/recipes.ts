@@ -7,13 +7,18 @@ export interface FineTuningRecipe {
   /** Learning rate: its peak, what the cosine ends at, and the share of the steps in which it rises. */
   readonly peak: number;
   readonly end: number;
-  /** The batch that the rates belong to; with another they are scaled. Default: any. */
-  readonly perBatch?: number;
   readonly warmUp: number;
   /** Factor of the learning rate for the backbone as a whole, and from each of its twelve levels to the one before. */
   readonly backboneRate: number;
   readonly layerDecay: number;
   readonly epochs: number;
+  /** Steps that are made at least, where epochs are short. */
+  readonly leastSteps?: number;
+  /**
+   * The head is trained alone before the whole network is, at a rate of its own: from a random head the first gradients
+   * would spoil what the backbone knows (https://arxiv.org/abs/2202.10054). Also the rule where only the head is trained.
+   */
+  readonly headFirst?: { readonly peak: number; readonly epochs: number; readonly leastSteps: number };
   readonly batch: number;
   /** Of a view and of its label map, in pixels. */
   readonly side: number;
@@ -36,10 +41,9 @@ const published = {
   statistics: 'batch',
   backboneRate: 1,
   batch: 16,
-  perBatch: 256,
 } as const;
 
-/** The method as published, in smaller batches. */
+/** The method as published; its batches were of 256, which needs more memory than most machines have (--train-batch). */
 export const publishedRecipe: FineTuningRecipe = {
   ...published,
   optimizer: larc(),
@@ -66,12 +70,14 @@ export const semiSupervisedRecipe: FineTuningRecipe = {
 /** On pseudo labels, with any backbone and on small machines. */
 export const defaultRecipe: FineTuningRecipe = {
   optimizer: adamW({ weightDecay: 0.01 }),
-  peak: 2e-3,
-  end: 1e-5,
+  peak: 1e-3,
+  end: 0,
   warmUp: 0.05,
-  backboneRate: 0.05,
+  backboneRate: 0.2,
   layerDecay: 0.9,
-  epochs: 20,
+  epochs: 10,
+  leastSteps: 60,
+  headFirst: { peak: 1e-2, epochs: 10, leastSteps: 80 },
   batch: 16,
   side: 224,
   targetSide: 112,
