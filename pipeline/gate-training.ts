@@ -102,12 +102,12 @@ async function usablePictures({ ports, run, images }: GateTask): Promise<Trainin
 async function prepare(task: GateTask, count: number): Promise<GateTraining> {
   const { ports, run, backbone } = task;
   const { model, settings } = backbone;
+  if (run.trainBatch !== undefined) assertBatch({ count, batch: run.trainBatch });
   const square = scene(1, { width: viewSide, height: viewSide }).image;
   const single: Backbone = { ...backbone, scales: 1 };
   const { deep } = await tryBackbone(ports, single, square, { sessions: 1, threadsPerSession: 1, timed: 0 });
   const { channels, height, width } = deep;
   const kept = gateChannels(run.gate, channels);
-  if (run.trainBatch !== undefined) assertBatch({ count, batch: run.trainBatch });
   const batch = run.trainBatch ?? gateBatch(kept, height * width, count);
   const reduction = kept < channels ? await reductionTo(kept, task, channels) : undefined;
   const gate = startGate(kept, new Random(seedOf('gate', run.seed)));
