@@ -70,6 +70,7 @@ async function tune(ports: Ports, plan: Plan): Promise<void> {
 /** How long to train. */
 export interface TrainingBudget {
   readonly minutes?: number | undefined;
+  /** Passes of each part, where the head comes first. */
   readonly epochs?: number | undefined;
 }
 
@@ -102,7 +103,7 @@ export async function fineTune(
   stepOf(task);
   const head = { ...task, scope: 'head' } as const;
   const share = (of: number): TrainingBudget => ({ ...budget, minutes: budget.minutes && budget.minutes * of });
-  const first = await train(ports, head, pictures, `${prefix}head.`, { ...share(headMinutes), epochs: undefined });
+  const first = await train(ports, head, pictures, `${prefix}head.`, share(headMinutes));
   const whole = await train(ports, { ...task, start: first.values }, pictures, prefix, share(1 - headMinutes));
   const done = first.history.length;
   const later = whole.history.map(record => ({ ...record, step: done + record.step }));

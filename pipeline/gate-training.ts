@@ -128,7 +128,7 @@ async function prepare(task: GateTask, count: number): Promise<GateTraining> {
 }
 
 /** Photos that the starting values are taken from, evenly from all. */
-const mostForStart = 2000;
+const mostForStart = 6000;
 const mostForReduction = 100;
 
 function evenly<T>(items: readonly T[], most: number): T[] {

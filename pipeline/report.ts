@@ -244,7 +244,8 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
-  return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
+  const { pseudo: _pseudo, ...final } = metrics;
+  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>

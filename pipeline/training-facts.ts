@@ -1,9 +1,10 @@
 /** What the report tells of the trainings of a job. */
 import { finalLabels, type Plan } from '#core/job/plan';
 import { tunedPiece } from '#core/job/progress';
+import type { Metrics } from '#core/metrics/finish';
 import type { TrainingFacts } from '#core/pages/report-data';
 import type { AttentionReport, GateFacts } from './backbone.ts';
-import { readObject } from './documents.ts';
+import { readJson, readObject } from './documents.ts';
 import type { TunedSummary } from './finetune.ts';
 import { outputKey, readMarker } from './marker.ts';
 import type { ObjectStore } from './ports.ts';
@@ -48,6 +49,19 @@ async function tunedFacts(store: ObjectStore, plan: Plan): Promise<TrainingFacts
     ['photos', String(summary.pictures)],
     ['photos per step', String(summary.batch)],
     ['steps', String(summary.steps)],
+    ...(await gainOf(store, plan)),
   ] as const;
   return { title: 'Fine-tuning on the pseudo labels', losses, facts };
+}
+
+/** Figures of the pseudo labels beside those of the model that was trained on them. */
+async function gainOf(store: ObjectStore, plan: Plan): Promise<(readonly [string, string])[]> {
+  if (!plan.request.masks) return [];
+  const metrics = await readJson<Metrics>(store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  const say = (of: (m: Metrics) => number | null) =>
+    [metrics.pseudo, metrics].map(m => (m && of(m))?.toFixed(3) ?? '–').join(' before, ');
+  return [
+    ['foreground IoU', `${say(m => m.foregroundIou)} after`],
+    ['mIoU of classes, pixel-matched', `${say(m => m.pixelMatched.miouForeground)} after`],
+  ];
 }

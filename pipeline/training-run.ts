@@ -182,7 +182,7 @@ class Runner {
       }
       [state, done] = [next, i + 1];
       history.push(record);
-      log.progress(this.#run.name, `loss ${record.loss.toFixed(3)}`, done, this.#steps);
+      log.progress(this.#run.name, this.#run.prefix, done, this.#steps);
     }
     const last = history.at(-1);
     if (last && !allFinite(state)) throw this.#broken(last, saved);
