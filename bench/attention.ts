@@ -16,6 +16,9 @@ const minutes = Number(process.env.BENCH_MINUTES ?? 3);
 const sets = (process.env.BENCH_SETS ?? 'coco128,ccp,pets,scenes').split(',');
 const seeds = (process.env.BENCH_SEEDS ?? '0,1,2').split(',').map(Number);
 const form = process.env.BENCH_GATE ?? 'projected';
+const kinds = (process.env.BENCH_KINDS ?? 'norm,self-trained,pass').split(',');
+/** Photos per step; the program's own choice where it is not given. */
+const batch = process.env.BENCH_BATCH ? Number(process.env.BENCH_BATCH) : undefined;
 
 /** `npm run bench -- attention`. */
 export async function attention(): Promise<void> {
@@ -25,9 +28,7 @@ export async function attention(): Promise<void> {
   console.log('| set | attention | foreground IoU | AUROC | steps |\n|---|---|---|---|---|');
   for (const set of sets) {
     const folder = await folderOf(set);
-    await measure(set, folder, 'norm', [0]);
-    await measure(set, folder, 'self-trained', [0]);
-    await measure(set, folder, 'pass', seeds);
+    for (const kind of kinds) await measure(set, folder, kind, kind === 'pass' ? seeds : [0]);
   }
 }
 
@@ -54,7 +55,7 @@ async function measure(set: string, folder: string, kind: string, wanted: readon
       clusters: 2,
       restarts: 1,
       seed,
-      ...(kind === 'pass' && { gate: form, trainMinutes: minutes }),
+      ...(kind === 'pass' && { gate: form, trainMinutes: minutes, ...(batch && { trainBatch: batch }) }),
     });
     const card = JSON.parse(readFileSync(join(out, 'model/card.json'), 'utf8'));
     const iou = await foregroundIou(`${out}/labels`, `${folder}/masks`);
