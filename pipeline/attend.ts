@@ -24,7 +24,7 @@ import { describeFit, type Fit, type Scored } from './foreground-fit.ts';
 import { type TrainedGate, trainGate } from './gate-training.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
-import { chooseSample, type Sampled, type SamplePass, samplePass } from './sample.ts';
+import { chooseSample, plannedImages, type Sampled, type SamplePass, samplePass } from './sample.ts';
 import { clearTraining, historyLines } from './training-run.ts';
 
 /** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
@@ -168,7 +168,7 @@ async function given(task: Task): Promise<Fit> {
 /** The method's gate, trained on all photos; its threshold comes from the sample. */
 async function learned(task: Task, plan: Plan, piece: string): Promise<Fit> {
   const { ports, run, images } = task;
-  const all = await chooseSample(ports, plan, Number.MAX_SAFE_INTEGER, run.seed);
+  const all = await plannedImages(ports, plan);
   const gate = await trainGate({ ...task, images: all, prefix: checkpointPrefix(plan, piece) });
   const moved = { ...task, backbone: withStatistics(task.backbone, gate.statistics) };
   const foreground: Foreground = { kind: 'gate', gate: gate.gate, reduction: gate.reduction };

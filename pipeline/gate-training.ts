@@ -107,7 +107,8 @@ async function prepare(task: GateTask, count: number): Promise<GateTraining> {
   const single: Backbone = { ...backbone, scales: 1 };
   const { deep } = await tryBackbone(ports, single, square, { sessions: 1, threadsPerSession: 1, timed: 0 });
   const { channels, height, width } = deep;
-  const kept = gateChannels(run.gate, channels);
+  const form = run.gate ?? (run.method === 'pass' || settings.projection ? 'exact' : 'projected');
+  const kept = gateChannels(form, channels);
   const batch = run.trainBatch ?? gateBatch(kept, height * width, count);
   const reduction = kept < channels ? await reductionTo(kept, task, channels) : undefined;
   const gate = startGate(kept, new Random(seedOf('gate', run.seed)));

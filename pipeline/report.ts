@@ -201,7 +201,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
     parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
-  if (run.attention === 'pass') parts.push(`--gate ${run.gate}`);
+  if (run.gate) parts.push(`--gate ${run.gate}`);
   if (run.unit !== 'segments') parts.push(`--unit ${run.unit}`);
   if (run.refine !== 'guided') parts.push(`--refine ${run.refine}`);
   if (run.background !== 'auto') parts.push(`--background ${run.background}`);

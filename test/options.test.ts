@@ -39,7 +39,6 @@ describe('every option gives valid results', () => {
     ['--refine', 'none'],
     ['--seed', '5'],
     ['--scales', '2'],
-    ['--attention', 'pass'],
     ['--method', 'pass'],
     ['--sample', '8'],
     ['--clusters', 'auto'],

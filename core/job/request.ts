@@ -36,7 +36,7 @@ export const runRequest = labelled.extend({
   threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
   method: z.enum(['selflabel', 'pass']).default('selflabel'),
   attention: z.union([z.enum(['self-trained', 'pass', 'norm', 'border']), prefix('backbones')]).optional(),
-  /** The gate of `pass`: over all channels, or behind a projection to 256. Default: exact with `method` pass. */
+  /** The gate of `pass`: over all channels, or behind a projection to 256. Default: exact with `method` pass or where the backbone brings prototypes. */
   gate: z.enum(['exact', 'projected']).optional(),
   unit: z.enum(['segments', 'pixels', 'object', 'image']).optional(),
   refine: z.enum(['guided', 'none']).optional(),
@@ -95,7 +95,6 @@ export function settleRun(run: RunRequest) {
   return {
     ...run,
     attention: run.attention ?? (pass ? ('pass' as const) : ('self-trained' as const)),
-    gate: run.gate ?? (pass ? ('exact' as const) : ('projected' as const)),
     unit: run.unit ?? (pass ? ('image' as const) : ('segments' as const)),
     refine: run.refine ?? (pass ? ('none' as const) : ('guided' as const)),
   };
