@@ -167,7 +167,7 @@ async function given(task: Task): Promise<Fit> {
 
 /** The method's gate, trained on all photos; its threshold comes from the sample. */
 async function learned(task: Task, plan: Plan, piece: string): Promise<Fit> {
-  const { ports, run, images } = task;
+  const { ports, images } = task;
   const all = await plannedImages(ports, plan);
   const gate = await trainGate({ ...task, images: all, prefix: checkpointPrefix(plan, piece) });
   const moved = { ...task, backbone: withStatistics(task.backbone, gate.statistics) };

@@ -4,11 +4,16 @@ import { MemoryQueue } from '#adapters/local/memory-queue';
 import { Crash, type Faults, MemoryStore } from '#adapters/local/memory-store';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
-import { importModel } from '#core/graph/import';
+import { applyModel, importModel } from '#core/graph/import';
+import { l2Normalize } from '#core/graph/layers';
+import { toModel } from '#core/graph/model';
+import { matmul, reduceMean } from '#core/graph/ops';
+import { constant, input } from '#core/graph/tensor';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { Card } from '#core/labels/card';
+import { Random } from '#core/random';
 import { scene } from '#core/scenes/scene';
 import type { AttentionReport } from '#pipeline/backbone';
 import { readJson, readObject, toJson } from '#pipeline/documents';
@@ -163,6 +168,38 @@ test('--attention pass in the default recipe: the gate of the ×4 grid, segments
   expect(outputs.map(({ name }) => name)).toEqual(['foreground', 'embedding']);
   const report = await readJson<AttentionReport>(store, outputKey(plan, 'attend', 'head', 'json'));
   expect(report).toMatchObject({ kind: 'pass', gate: { form: 'exact', steps: 2 } });
+});
+
+/** The small network with a projection head and prototypes in its file, and the JSON that names them. */
+function networkWithHead(): { bytes: Uint8Array; json: object } {
+  const random = new Random(4);
+  const weights = (...dims: [number, number]) =>
+    constant(
+      Float32Array.from({ length: dims[0] * dims[1] }, () => random.normal()),
+      dims,
+    );
+  const image = input('image', 'float32', ['N', 3, 'H', 'W']);
+  const [features] = applyModel(importModel(tinyResnet()), { image }, ['features']);
+  const pooled = reduceMean(features!, { axes: [2, 3], keepdims: 0 });
+  const projected = matmul(pooled, weights(12, 5));
+  const scores = matmul(l2Normalize(projected, 1), weights(5, 7));
+  const bytes = toModel({ name: 'head', inputs: [image], outputs: { features: features!, pooled, projected, scores } });
+  const [prototypes] = [...importModel(bytes).constants].find(([, { dims }]) => dims[0] === 5 && dims[1] === 7)!;
+  return {
+    bytes,
+    json: { outputs: [{ name: 'features' }], projection: { input: 'pooled', output: 'projected', prototypes } },
+  };
+}
+
+test('a backbone that brings projection head and prototypes: they are used, with the full queue', async () => {
+  const { bytes, json } = networkWithHead();
+  const own = await bucket({ method: 'selflabel', attention: 'pass', unit: 'image' });
+  await own.put('backbones/tiny.onnx', bytes);
+  await own.put('backbones/tiny.json', toJson(json));
+  const { store } = await work(own, undefined, true);
+  const plan = await readJson<Plan>(store, keys.plan('j'));
+  const { gate } = await readJson<AttentionReport>(store, outputKey(plan, 'attend', 'head', 'json'));
+  expect(gate).toMatchObject({ form: 'exact', projection: 'given', prototypes: 7, queue: 3840, steps: 2 });
 });
 
 describe('refused, with the remedy', () => {
