@@ -22,7 +22,7 @@ import { runMessage } from '#pipeline/stages';
 import { tinyResnet } from '../core/graph/tiny-networks.ts';
 import { portsOf } from './small-job.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const models = new OnnxRuntime();
 const images = new SharpCodec();
