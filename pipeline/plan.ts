@@ -110,6 +110,7 @@ async function fingerprint(
     run.background,
     run.attendSample,
     run.refine,
+    ...(run.attention === 'pass' ? [run.gate, run.trainMinutes, run.trainEpochs, run.trainBatch] : []),
   );
   const fixed = typeof run.threshold === 'number' ? run.threshold : null;
   const embed = hash('embed', attend, run.unit, fixed);
