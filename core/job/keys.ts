@@ -16,6 +16,13 @@ export const keys = {
   marker: (name: string, stage: Stage, fingerprint: string, piece: string) =>
     `${job(name)}/done/${stage}/${fingerprint}-${piece}.json`,
   markers: (name: string, stage: Stage, fingerprint: string) => `${job(name)}/done/${stage}/${fingerprint}-`,
+  /** Why a piece could not be done; counts no more once its marker is there. */
+  failure: (name: string, stage: Stage, fingerprint: string, piece: string) =>
+    `${job(name)}/failed/${stage}/${fingerprint}-${piece}.json`,
+  failures: (name: string) => `${job(name)}/failed/`,
+  /** Exists while a job is not done: what the sweeper looks after. */
+  running: (name: string) => `running/${name}`,
+  allRunning: 'running/',
   /** Files people read; beside the stages' folders in the cloud, at the top of DIR on a laptop. */
   published: (name: string, file: string) => `${job(name)}/${file}`,
 
