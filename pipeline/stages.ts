@@ -67,7 +67,10 @@ async function runParsed(ports: Ports, queues: Queues, message: Message): Promis
 }
 
 async function runPiece(ports: Ports, { job, stage, piece }: WorkMessage): Promise<void> {
-  if (stage === 'plan') return plan(ports, job);
+  if (stage === 'plan') {
+    await plan(ports, job);
+    return;
+  }
   const planned = await readJson<Plan>(ports.store, keys.plan(job));
   if (await hasMarker(ports.store, planned, stage, piece)) return;
   await stageFunctions[stage](ports, planned, piece);
