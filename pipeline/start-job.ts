@@ -12,8 +12,8 @@ import { type CreatedObject, parseS3Event } from './s3-event.ts';
 
 export interface Started {
   readonly job: string | undefined;
-  /** `planned`, `refused`, or `ignored`: not a request at all. */
-  readonly outcome: 'planned' | 'refused' | 'ignored';
+  /** `planned`, `unfinished` (a message to go on is on its way), `refused`, or `ignored`: not a request at all. */
+  readonly outcome: 'planned' | 'unfinished' | 'refused' | 'ignored';
   readonly reason?: string;
 }
 
@@ -22,12 +22,19 @@ const largestRequest = 2 ** 20;
 
 /**
  * @param body what S3 sends, or a message of stage plan
+ * @param goesOn asked between blocks of a long listing; false: stop, and send a message to go on
  * @returns one outcome per request; what is refused need not come again
  * @throws whatever may pass when tried again
  */
-export async function startJobs(ports: Ports, queues: Queues, body: string): Promise<Started[]> {
+export async function startJobs(
+  ports: Ports,
+  queues: Queues,
+  body: string,
+  goesOn: () => boolean = () => true,
+): Promise<Started[]> {
   const started: Started[] = [];
-  for (const job of jobsOf(body)) started.push(typeof job === 'string' ? await startJob(ports, queues, job) : job);
+  for (const job of jobsOf(body))
+    started.push(typeof job === 'string' ? await startJob(ports, queues, job, goesOn) : job);
   return started;
 }
 
@@ -48,11 +55,14 @@ function requestedJob({ key }: CreatedObject): string | Started {
   return { job: undefined, outcome: 'ignored', reason };
 }
 
-async function startJob(ports: Ports, queues: Queues, job: string): Promise<Started> {
+async function startJob(ports: Ports, queues: Queues, job: string, goesOn: () => boolean): Promise<Started> {
   try {
     const resume = await announce(ports, job);
     await assertSmall(ports.store, keys.request(job));
-    await plan(ports, job);
+    if (!(await plan(ports, job, goesOn))) {
+      await queues.work('plan').send([JSON.stringify({ v: 1, job, stage: 'plan', piece: 'plan' })]);
+      return { job, outcome: 'unfinished' };
+    }
     await ports.store.put(keys.running(job), toJson({ job }));
     await queues.control.send([JSON.stringify({ v: 1, job, stage: 'advance', ...(resume && { resume }) })]);
     return { job, outcome: 'planned' };
