@@ -45,7 +45,9 @@ async function tick() {
   const { handler } = await import(new URL('../../dist/functions/backlog.mjs', import.meta.url).href);
   for (;;) {
     await new Promise(resolve => setTimeout(resolve, 3000));
-    await handler({}, context()).catch((/** @type {Error} */ error) => console.log(JSON.stringify({ tick: error.message })));
+    await handler({}, context()).catch((/** @type {Error} */ error) =>
+      console.log(JSON.stringify({ tick: error.message })),
+    );
   }
 }
 

@@ -47,8 +47,7 @@ export class WholeCloud {
     const bucket = await newBucket();
     const pairs = await Promise.all(
       queueNames.map(
-        async name =>
-          [name, await newQueuePair(options.visibilitySeconds ?? 30, options.maxReceives ?? 5)] as const,
+        async name => [name, await newQueuePair(options.visibilitySeconds ?? 30, options.maxReceives ?? 5)] as const,
       ),
     );
     const cloud = new WholeCloud(bucket, Object.fromEntries(pairs) as Record<QueueName, QueuePair>, options);
