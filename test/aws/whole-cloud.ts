@@ -140,6 +140,7 @@ export class WholeCloud {
     });
     return {
       PATH: process.env.PATH,
+      NODE_NO_WARNINGS: '1',
       AWS_ENDPOINT_URL: through,
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: 'test',
