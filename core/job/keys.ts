@@ -27,6 +27,17 @@ export const keys = {
 
   model: (model: string, version: string, file: string) => `models/${model}/${version}/${file}`,
   currentModel: (model: string) => `models/${model}/current.json`,
+
+  /** A single image, labelled as it arrives. */
+  live: (model: string, image: string) => `live/${model}/${image}`,
+  /** Its label map, and beside it what was done: `path` as by `labelPaths`. */
+  liveLabel: (model: string, path: string) => `labels/${model}/${path}`,
+  liveRecord: (model: string, path: string) => `labels/${model}/${path.replace(/\.png$/, '.json')}`,
+  /** Which images one message of the queue `live` stands for. */
+  liveBatch: (model: string, batch: string) => `batches/${model}/${batch}.json`,
+  /** Why a batch waits; gone when it is sent. */
+  held: (model: string, batch: string) => `held/${model}/${batch}.json`,
+  allHeld: 'held/',
 };
 
 /** The piece's name from its marker key. */
