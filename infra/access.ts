@@ -1,0 +1,112 @@
+/** Which keys each stage and function touches, spelled by `core/job/keys` with `*` for what varies. Roles allow this and nothing more. */
+import { keys } from '#core/job/keys';
+import { type Stage, stages } from '#core/job/stage';
+import { type FunctionName, stageHosts, type TaskName } from '#pipeline/settings';
+
+/** Patterns of keys; in `lists` prefixes. */
+export interface Access {
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  readonly lists: readonly string[];
+  readonly deletes: readonly string[];
+}
+
+const any = '*';
+const output = (stage: Stage) => keys.output(any, stage, any, any, any);
+const marker = (stage: Stage) => keys.marker(any, stage, any, any);
+const markers = (stage: Stage) => keys.markers(any, stage, any);
+/** Every stage of a job but its first. */
+const laterStages = stages.filter(stage => stage !== 'plan');
+
+const plan = keys.plan(any);
+const state = keys.state(any);
+const shard = keys.shard(any, any, any);
+const images = 'datasets/*';
+const backbones = keys.backbone(any);
+const models = keys.model(any, any, any);
+
+/** What a stage reads and writes of its own: the plan, its marker; why the job failed, where it does. */
+const piece = (stage: Stage, more: Partial<Access>): Access => ({
+  reads: [plan, state, marker(stage), ...(more.reads ?? [])],
+  writes: [output(stage), marker(stage), state, ...(more.writes ?? [])],
+  lists: more.lists ?? [],
+  deletes: more.deletes ?? [],
+});
+
+const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> = {
+  attend: piece('attend', { reads: [shard, images, backbones] }),
+  embed: piece('embed', { reads: [shard, images, backbones, output('attend'), output('embed')] }),
+  cluster: piece('cluster', {
+    reads: [backbones, output('attend'), output('embed'), marker('embed'), output('cluster')],
+  }),
+  label: piece('label', {
+    reads: [shard, images, backbones, models, output('attend'), output('cluster'), output('evaluate')],
+  }),
+  evaluate: piece('evaluate', {
+    reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('evaluate')],
+  }),
+};
+
+const live: Access = {
+  reads: [keys.live(any, any), keys.liveBatch(any, any), keys.liveLabel(any, any), models, keys.currentModel(any)],
+  writes: [keys.liveLabel(any, any)],
+  lists: [],
+  deletes: [],
+};
+
+/** @throws Error for a task whose keys nobody has named */
+export function taskAccess(task: TaskName): Access {
+  if (task === 'live') return live;
+  const access = (stageAccess as Partial<Record<Stage, Access>>)[task];
+  if (!access) throw new Error(`infra/access.ts does not say which keys the task ${task} touches`);
+  return access;
+}
+
+export const functionAccess: Readonly<Record<FunctionName, Access>> = {
+  plan: {
+    reads: [keys.request(any), plan, state, images, backbones, models],
+    writes: [plan, shard, state],
+    lists: ['datasets/*'],
+    deletes: [marker('publish')],
+  },
+  publish: piece('publish', {
+    reads: [shard, images, backbones, models, ...laterStages.flatMap(stage => [output(stage), marker(stage)])],
+    writes: [...people(), models, keys.currentModel(any)],
+    lists: [keys.published(any, 'report/thumbnails/'), ...laterStages.map(markers)],
+    deletes: [keys.published(any, 'report/thumbnails/*')],
+  }),
+  advance: {
+    reads: [plan, state, ...stages.map(marker)],
+    writes: [state],
+    lists: laterStages.map(markers),
+    deletes: [],
+  },
+  'fan-out': {
+    reads: [keys.currentModel(any), keys.liveBatch(any, any), keys.held(any, any)],
+    writes: [keys.liveBatch(any, any), keys.held(any, any)],
+    lists: [keys.allHeld],
+    deletes: [keys.held(any, any)],
+  },
+  backlog: {
+    reads: [plan, state, keys.currentModel(any), keys.liveBatch(any, any), keys.held(any, any)],
+    writes: [],
+    lists: [keys.allHeld],
+    deletes: [keys.held(any, any)],
+  },
+};
+
+/** What people see of a finished job. */
+function people(): string[] {
+  return ['receipt.json', 'receipt/*', 'metrics.json', 'merges.json', 'report/*'].map(file => keys.published(any, file));
+}
+
+/** The API reads published models and states of jobs, asks for jobs, and puts large answers where a link leads to. */
+export const apiAccess: Access = {
+  reads: [models, keys.currentModel(any), state, keys.request(any), 'datasets/*', 'live/*'],
+  writes: [keys.request(any), 'answers/*'],
+  lists: ['models/', 'jobs/'],
+  deletes: [],
+};
+
+/** Names of the tasks that need a GPU, and so the keys of `stageAccess`, come from one table. */
+export const tasksWithoutAccess = stages.filter(stage => stageHosts[stage] === 'gpu' && !(stage in stageAccess));
