@@ -72,23 +72,26 @@ export const usualLimits: ServeLimits = {
   heldBytes: 256 * megabyte,
 };
 
+/** Lambda takes and gives 6 MB, a third of it lost to base64. */
+export const lambdaLimits: Partial<ServeLimits> = { bodyBytes: 6 * megabyte, answerBytes: 4 * megabyte };
+
 /** Which tokens are accepted. */
 export interface TokenRules {
   readonly issuer: string;
   readonly audience: string;
   /** Must be among the token's scopes. */
-  readonly scope?: string;
+  readonly scope?: string | undefined;
 }
 
 export interface ServeOptions {
   readonly limits?: Partial<ServeLimits>;
   /** Name of the model that requests without one get. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** Seconds after which the store is asked whether another model was published. Default 10. */
   readonly recheckSeconds?: number;
   /** Origin that browsers may call from; `*` for any. Default: none. */
-  readonly corsOrigin?: string;
-  readonly token?: TokenRules;
+  readonly corsOrigin?: string | undefined;
+  readonly token?: TokenRules | undefined;
   /** The HTML page at `/`. */
-  readonly page?: string;
+  readonly page?: string | undefined;
 }
