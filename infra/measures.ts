@@ -21,16 +21,16 @@ export const backlogOf = ({ name }: Environment, queue: QueueName): Metric =>
 /** Messages that nobody works on: 0 as soon as one is under way. */
 export const stalledOf = (environment: Environment, queue: QueueName): MathExpression =>
   new MathExpression({
-    expression: 'IF(underWay > 0, 0, backlog)',
+    expression: 'IF(FILL(underWay, 0) > 0, 0, backlog)',
     usingMetrics: {
       backlog: backlogOf(environment, queue),
-      underWay: ofQueue(environment, names.queue(environment, queue), 'ApproximateNumberOfMessagesNotVisible'),
+      underWay: ofQueue(names.queue(environment, queue), 'ApproximateNumberOfMessagesNotVisible'),
     },
     period,
     label: `${queue}, nobody working`,
   });
 
-export const ofQueue = (_environment: Environment, queueName: string, metricName: string): Metric =>
+export const ofQueue = (queueName: string, metricName: string): Metric =>
   new Metric({ namespace: 'AWS/SQS', metricName, dimensionsMap: { QueueName: queueName }, statistic: 'Maximum', period });
 
 export const heldImages = ({ name }: Environment): Metric =>
