@@ -32,15 +32,16 @@ const environment = z.strictObject({
   api: z.strictObject({
     /** `lambda` behind API Gateway, or the same program as a `service` behind a load balancer. */
     kind: z.enum(['lambda', 'service']),
-    /** `iam`: signed requests; `jwt`: tokens of an issuer. */
+    /** `iam`: signed requests; `jwt`: tokens of any issuer with public keys, checked by the program itself. */
     auth: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('iam') }),
-      /** Tokens of Amazon Cognito user pools in front of `lambda`; of any issuer in front of `service`. */
       z.strictObject({
         kind: z.literal('jwt'),
-        userPoolArns: z.array(z.string().startsWith('arn:')).optional(),
-        issuer: z.url().optional(),
-        jwksUrl: z.url().optional(),
+        issuer: z.string().min(1),
+        audience: z.string().min(1),
+        /** Address of the public keys (JWKS). */
+        keys: z.url(),
+        scope: z.string().optional(),
       }),
     ]),
     waf: z.boolean(),
@@ -97,9 +98,6 @@ function assertApi(name: string, { kind, auth, certificateArn }: Environment['ap
   };
   if (kind === 'service' && !certificateArn) refuse('a service needs certificateArn: tokens never travel in the clear');
   if (kind === 'service' && auth.kind === 'iam') refuse('a load balancer knows no signed requests; use auth jwt');
-  if (auth.kind !== 'jwt') return;
-  if (kind === 'lambda' && !auth.userPoolArns?.length) refuse('auth jwt in front of lambda needs userPoolArns');
-  if (kind === 'service' && !(auth.issuer && auth.jwksUrl)) refuse('auth jwt in front of service needs issuer, jwksUrl');
 }
 
 const isEnvironment = (name: string): name is EnvironmentName => Object.hasOwn(files, name);
