@@ -1,7 +1,7 @@
 /** Which keys each stage and function touches, spelled by `core/job/keys` with `*` for what varies. Roles allow this and nothing more. */
 import { keys } from '#core/job/keys';
 import { type Stage, stages } from '#core/job/stage';
-import { type FunctionName, stageHosts, type TaskName } from '#pipeline/settings';
+import type { FunctionName, TaskName } from '#pipeline/settings';
 
 /** Patterns of keys; in `lists` prefixes. */
 export interface Access {
@@ -102,11 +102,8 @@ function people(): string[] {
 
 /** The API reads published models and states of jobs, asks for jobs, and puts large answers where a link leads to. */
 export const apiAccess: Access = {
-  reads: [models, keys.currentModel(any), state, keys.request(any), 'datasets/*', 'live/*'],
-  writes: [keys.request(any), 'answers/*'],
-  lists: ['models/', 'jobs/'],
+  reads: [models, keys.currentModel(any), plan, state, keys.request(any), keys.wish(any), images, keys.live(any, any)],
+  writes: [keys.request(any), keys.wish(any), keys.result(any, any)],
+  lists: [keys.modelsPrefix, keys.jobsPrefix],
   deletes: [],
 };
-
-/** Names of the tasks that need a GPU, and so the keys of `stageAccess`, come from one table. */
-export const tasksWithoutAccess = stages.filter(stage => stageHosts[stage] === 'gpu' && !(stage in stageAccess));

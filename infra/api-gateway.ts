@@ -4,7 +4,7 @@ import { Duration } from 'aws-cdk-lib';
 import * as gateway from 'aws-cdk-lib/aws-apigateway';
 import type { Role } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, type IFunction } from 'aws-cdk-lib/aws-lambda';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { imageTypes, type Route, routes } from '#core/api/openapi';
 import { acknowledge } from './acknowledge.ts';
@@ -21,7 +21,7 @@ export interface ApiGatewayProps {
   readonly environment: Environment;
   readonly alarms: Alarms;
   readonly dist: string;
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
 }
 
 /** API Gateway gives up after 29 seconds; the function a moment earlier, with an answer that says so. */

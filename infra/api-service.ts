@@ -7,7 +7,7 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as balancing from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge, acknowledgeWildcards } from './acknowledge.ts';
 import { addFirewall } from './api-firewall.ts';
@@ -21,7 +21,7 @@ import { taskImage } from './task-image.ts';
 export interface ApiServiceProps {
   readonly environment: Environment;
   readonly dist: string;
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
   readonly network: Network;
   readonly cluster: ecs.Cluster;
   readonly image: string | undefined;

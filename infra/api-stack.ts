@@ -2,6 +2,7 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import { Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Role } from 'aws-cdk-lib/aws-iam';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { apiAccess } from './access.ts';
 import { Alarms } from './alarms.ts';
@@ -35,7 +36,10 @@ export class ApiStack extends Stack {
   constructor(scope: Construct, id: string, { environment, dist, pipeline, image, ...props }: ApiStackProps) {
     super(scope, id, props);
     const alarms = new Alarms(this, 'Alarms', environment, 'api');
-    const { bucket, network, cluster } = pipeline;
+    // By its name: a reference between stacks would tie their updates together.
+    const bucket = Bucket.fromBucketName(this, 'Bucket', names.bucket(environment));
+    this.addStackDependency(pipeline);
+    const { network, cluster } = pipeline;
     const front: ApiFront =
       environment.api.kind === 'lambda'
         ? new ApiGateway(this, 'Api', { environment, alarms, dist, bucket })

@@ -54,7 +54,8 @@ function expiry({ expire }: Environment): LifecycleRule[] {
     ...rule('jobs/', expire.jobs),
     ...['live/', 'labels/', 'batches/'].flatMap(prefix => rule(prefix, expire.live)),
     // Large answers of the API wait for whoever has the link.
-    ...rule('answers/', 1),
+    ...rule('results/', 1),
+    ...rule('wishes/', 7),
   ];
 }
 

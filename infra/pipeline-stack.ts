@@ -80,7 +80,7 @@ export class PipelineStack extends Stack {
   #say(environment: Environment, { data, masks }: Buckets): void {
     new CfnOutput(this, 'Bucket', { value: `s3://${data.bucketName}`, description: 'For selflabel push and submit' });
     new CfnOutput(this, 'MasksBucket', { value: `s3://${masks.bucketName}`, description: 'Masks of benchmarks' });
-    new CfnOutput(this, 'Queues', { value: names.resource(environment, '<queue>'), description: 'How queues are named' });
+    new CfnOutput(this, 'QueueNames', { value: names.resource(environment, '(queue)'), description: 'How queues are named' });
   }
 }
 

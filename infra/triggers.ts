@@ -33,7 +33,7 @@ export function addTriggers(stack: Stack, bucket: Bucket, bucketName: string, qu
         },
       }),
     );
-    resource.addDependency(target.node.findChild('Policy').node.defaultChild as CfnResource);
+    resource.addResourceDependency(target.node.findChild('Policy').node.defaultChild as CfnResource);
   }
 }
 
