@@ -26,12 +26,12 @@ await build({
   outdir: 'dist',
   packages: 'external',
 });
-// For Lambda: one file each. Its runtime brings the AWS clients; everything else is inside.
+// For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
-  entryPoints: { advance: 'functions/advance.ts' },
+  entryPoints: ['plan', 'fan-out', 'advance', 'publish', 'backlog'].map(name => `functions/${name}.ts`),
   outdir: 'dist/functions',
-  external: ['@aws-sdk/*'],
+  external: ['@aws-sdk/*', 'sharp'],
   minify: true,
 });
 // The API needs native packages beside it, and the session's thread as a file of its own.

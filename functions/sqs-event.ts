@@ -6,9 +6,15 @@ export interface SqsEvent {
 
 export interface LambdaContext {
   readonly awsRequestId: string;
+  /** Milliseconds left before the invocation is ended. */
+  readonly getRemainingTimeInMillis: () => number;
 }
 
 /** These messages come again; the others are deleted. */
 export interface SqsBatchResponse {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
+
+export const failedItems = (ids: readonly string[]): SqsBatchResponse => ({
+  batchItemFailures: [...new Set(ids)].map(itemIdentifier => ({ itemIdentifier })),
+});

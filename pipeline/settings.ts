@@ -132,8 +132,8 @@ export const metrics = {
   pieces: 'Pieces',
   failures: 'Failures',
   pieceSeconds: 'PieceSeconds',
-  /** Images of `live/` that wait for a model. */
-  held: 'HeldImages',
+  /** Batches of images under `live/` that wait for a model. */
+  held: 'HeldBatches',
 } as const;
 
 const cloud = z.object({
