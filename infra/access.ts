@@ -25,10 +25,10 @@ const images = 'datasets/*';
 const backbones = keys.backbone(any);
 const models = keys.model(any, any, any);
 
-/** What a stage reads and writes of its own: the plan, its marker; why the job failed, where it does. */
+/** What a stage reads and writes of its own: the plan, its marker; where it fails, what failed and that the job did. */
 const piece = (stage: Stage, more: Partial<Access>): Access => ({
   reads: [plan, state, marker(stage), ...(more.reads ?? [])],
-  writes: [output(stage), marker(stage), state, ...(more.writes ?? [])],
+  writes: [output(stage), marker(stage), keys.failure(any, stage, any, any), state, ...(more.writes ?? [])],
   lists: more.lists ?? [],
   deletes: more.deletes ?? [],
 });
@@ -48,8 +48,8 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
 };
 
 const live: Access = {
-  reads: [keys.live(any, any), keys.liveBatch(any, any), keys.liveLabel(any, any), models, keys.currentModel(any)],
-  writes: [keys.liveLabel(any, any)],
+  reads: [keys.live(any, any), keys.liveBatch(any, any), models, keys.currentModel(any)],
+  writes: [keys.liveLabel(any, any), keys.liveRecord(any, any)],
   lists: [],
   deletes: [],
 };
@@ -62,12 +62,20 @@ export function taskAccess(task: TaskName): Access {
   return access;
 }
 
+/** Moves a job on: `advance` when a piece is finished, `backlog` when word of it was lost. */
+const advancing: Access = {
+  reads: [plan, state, `${keys.failures(any)}*`],
+  writes: [state],
+  lists: [...laterStages.map(markers), keys.failures(any)],
+  deletes: [],
+};
+
 export const functionAccess: Readonly<Record<FunctionName, Access>> = {
   plan: {
-    reads: [keys.request(any), plan, state, images, backbones, models],
-    writes: [plan, shard, state],
+    reads: [keys.request(any), plan, state, keys.listing(any), keys.listed(any, any), images, backbones, models],
+    writes: [plan, shard, state, keys.listing(any), keys.listed(any, any), keys.running(any)],
     lists: ['datasets/*'],
-    deletes: [marker('publish')],
+    deletes: [marker('publish'), keys.listing(any), keys.listed(any, any)],
   },
   publish: piece('publish', {
     reads: [shard, images, backbones, models, ...laterStages.flatMap(stage => [output(stage), marker(stage)])],
@@ -75,23 +83,18 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
     lists: [keys.published(any, 'report/thumbnails/'), ...laterStages.map(markers)],
     deletes: [keys.published(any, 'report/thumbnails/*')],
   }),
-  advance: {
-    reads: [plan, state, ...stages.map(marker)],
-    writes: [state],
-    lists: laterStages.map(markers),
+  advance: advancing,
+  'fan-out': {
+    reads: [keys.currentModel(any)],
+    writes: [keys.liveBatch(any, any), keys.held(any, any)],
+    lists: [],
     deletes: [],
   },
-  'fan-out': {
-    reads: [keys.currentModel(any), keys.liveBatch(any, any), keys.held(any, any)],
-    writes: [keys.liveBatch(any, any), keys.held(any, any)],
-    lists: [keys.allHeld],
-    deletes: [keys.held(any, any)],
-  },
   backlog: {
-    reads: [plan, state, keys.currentModel(any), keys.liveBatch(any, any), keys.held(any, any)],
-    writes: [],
-    lists: [keys.allHeld],
-    deletes: [keys.held(any, any)],
+    reads: [...advancing.reads, keys.currentModel(any)],
+    writes: advancing.writes,
+    lists: [...advancing.lists, keys.allRunning, keys.allHeld],
+    deletes: [keys.running(any), keys.held(any, any)],
   },
 };
 

@@ -14,14 +14,19 @@ export interface Parts {
   readonly image?: string | undefined;
 }
 
-export function buildApp({ environment, dist, image }: Parts, props?: AppProps) {
+/** One environment's app, with every check an error. */
+export function buildApp(parts: Parts, props?: AppProps) {
   const app = new App(props);
-  const { account, region, keepData } = environment;
-  const common = { env: { account, region }, terminationProtection: environment.name === 'prod' && keepData };
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  return { app, ...addStacks(app, parts) };
+}
+
+export function addStacks(app: App, { environment, dist, image }: Parts) {
+  const { account, region, name } = environment;
+  const common = { env: { account, region }, terminationProtection: name === 'prod' };
   const pipeline = new PipelineStack(app, names.pipelineStack(environment), { ...common, environment, dist, image });
   const api = new ApiStack(app, names.apiStack(environment), { ...common, environment, dist, pipeline });
   // The budget counts what carries this tag.
-  Tags.of(app).add('selflabel', environment.name);
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  return { app, pipeline, api };
+  for (const stack of [pipeline, api]) Tags.of(stack).add('selflabel', name);
+  return { pipeline, api };
 }

@@ -31,10 +31,13 @@ function allowNames(role: Role, bucket: IBucket, prefixes: readonly string[]): v
       sid: 'ListKeys',
       actions: ['s3:ListBucket'],
       resources: [bucket.bucketArn],
-      conditions: { StringLikeIfExists: { 's3:prefix': prefixes.length ? [...new Set(prefixes)].sort() : ['none'] } },
+      conditions: { StringLikeIfExists: { 's3:prefix': prefixes.length ? [...new Set(prefixes)].sort() : [nothing] } },
     }),
   );
 }
+
+/** A prefix that no key has. */
+export const nothing = 'nothing/';
 
 function allow(role: Role, sid: string, actions: string[], resources: string[]): void {
   if (resources.length) role.addToPolicy(new PolicyStatement({ sid, effect: Effect.ALLOW, actions, resources }));

@@ -28,11 +28,11 @@ export interface PipelineFunctionsProps {
 
 /** Which queues each function sends to. A planned or finished job goes on by word to `advance`. */
 const sendsTo: Readonly<Record<FunctionName, readonly QueueName[]>> = {
-  plan: ['control'],
+  plan: ['plan', 'control'],
   'fan-out': ['live'],
   advance: stages,
   publish: ['control'],
-  backlog: ['control', 'live'],
+  backlog: [...stages, 'live'],
 };
 
 export class PipelineFunctions extends Construct {

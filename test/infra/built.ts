@@ -8,7 +8,7 @@ import { functionNames } from '#pipeline/settings';
 import { buildApp } from '../../infra/app.ts';
 import type { Environment } from '../../infra/environment.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const cdkJson = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
 
 /** `dist` as the building wants it, one line per file. */
