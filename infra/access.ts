@@ -40,7 +40,7 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
     reads: [backbones, output('attend'), output('embed'), marker('embed'), output('cluster')],
   }),
   label: piece('label', {
-    reads: [shard, images, backbones, models, output('attend'), output('cluster'), output('evaluate')],
+    reads: [shard, images, models, output('attend'), output('cluster'), output('evaluate')],
   }),
   evaluate: piece('evaluate', {
     reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('evaluate')],
@@ -80,7 +80,7 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
   publish: piece('publish', {
     reads: [shard, images, backbones, models, ...laterStages.flatMap(stage => [output(stage), marker(stage)])],
     writes: [...people(), models, keys.currentModel(any)],
-    lists: [keys.published(any, 'report/thumbnails/'), ...laterStages.map(markers)],
+    lists: [keys.published(any, 'report/thumbnails/')],
     deletes: [keys.published(any, 'report/thumbnails/*')],
   }),
   advance: advancing,
@@ -100,7 +100,9 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
 
 /** What people see of a finished job. */
 function people(): string[] {
-  return ['receipt.json', 'receipt/*', 'metrics.json', 'merges.json', 'report/*'].map(file => keys.published(any, file));
+  return ['receipt.json', 'receipt/*', 'metrics.json', 'merges.json', 'report/*'].map(file =>
+    keys.published(any, file),
+  );
 }
 
 /** The API reads published models and states of jobs, asks for jobs, and puts large answers where a link leads to. */

@@ -9,7 +9,8 @@ export const acknowledge = (construct: IConstruct, rule: string, reason: string)
 /** Wildcards in resources of a policy, named as cdk-nag names them: with logical ids in angle brackets. */
 export function acknowledgeWildcards(construct: IConstruct, arns: readonly string[], reason: string): void {
   const stack = Stack.of(construct);
-  for (const arn of new Set(arns)) acknowledge(construct, `AwsSolutions-IAM5[Resource::${flat(stack.resolve(arn))}]`, reason);
+  for (const arn of new Set(arns))
+    acknowledge(construct, `AwsSolutions-IAM5[Resource::${flat(stack.resolve(arn))}]`, reason);
 }
 
 type Reference = string | { 'Fn::Join': [string, Reference[]] } | { 'Fn::GetAtt': [string, string] } | { Ref: string };

@@ -47,7 +47,10 @@ function linuxModules(root: string): (name: string) => string {
   const { version } = JSON.parse(readFileSync(join(here, 'sharp/package.json'), 'utf8')) as { version: string };
   const place = mkdtempSync(join(tmpdir(), 'selflabel-linux-'));
   const target = ['--os=linux', '--cpu=x64', '--libc=glibc', '--ignore-scripts', '--no-save', '--prefix', place];
-  execFileSync('npm', ['install', ...target, `sharp@${version}`], { stdio: 'inherit', shell: process.platform === 'win32' });
+  execFileSync('npm', ['install', ...target, `sharp@${version}`], {
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
   const there = join(place, 'node_modules');
   return name => join(existsSync(join(there, name)) ? there : here, name);
 }

@@ -32,7 +32,11 @@ export function addFirewall(scope: Construct, environment: Environment, resource
     visibilityConfig: visible(names.resource(environment, 'api')),
     rules: [
       // Its limit of 8 KB would refuse every photo; photos also hold bytes that look like attacks.
-      managed('AWSManagedRulesCommonRuleSet', 0, ['SizeRestrictions_BODY', 'CrossSiteScripting_BODY', 'GenericLFI_BODY']),
+      managed('AWSManagedRulesCommonRuleSet', 0, [
+        'SizeRestrictions_BODY',
+        'CrossSiteScripting_BODY',
+        'GenericLFI_BODY',
+      ]),
       managed('AWSManagedRulesKnownBadInputsRuleSet', 1),
       {
         name: 'PerAddress',

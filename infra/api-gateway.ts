@@ -92,16 +92,29 @@ function restApi(scope: Construct, environment: Environment): gateway.RestApi {
     'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
     'The role by which API Gateway writes logs is one per account; AWS keeps its policy.',
   );
-  acknowledge(api, 'AwsSolutions-COG4', 'Requests are signed (IAM) or carry tokens that the program checks; no user pool is needed.');
-  if (auth.kind === 'jwt') acknowledge(api, 'AwsSolutions-APIG4', 'The program checks the token of every request but health and document.');
-  if (!waf) acknowledge(api, 'AwsSolutions-APIG3', 'A switch of the environment (api.waf): requests are signed and limited without it.');
+  acknowledge(
+    api,
+    'AwsSolutions-COG4',
+    'Requests are signed (IAM) or carry tokens that the program checks; no user pool is needed.',
+  );
+  if (auth.kind === 'jwt')
+    acknowledge(api, 'AwsSolutions-APIG4', 'The program checks the token of every request but health and document.');
+  if (!waf)
+    acknowledge(
+      api,
+      'AwsSolutions-APIG3',
+      'A switch of the environment (api.waf): requests are signed and limited without it.',
+    );
   return api;
 }
 
 /** The routes of the OpenAPI document and no others. */
 function addRoutes(api: gateway.RestApi, handler: IFunction, _environment: Environment): void {
   const integration = new gateway.LambdaIntegration(handler, { proxy: true, allowTestInvoke: false });
-  const validator = api.addRequestValidator('Validator', { validateRequestBody: true, validateRequestParameters: true });
+  const validator = api.addRequestValidator('Validator', {
+    validateRequestBody: true,
+    validateRequestParameters: true,
+  });
   const models = new Map<string, gateway.Model>();
   for (const route of routes) {
     const { method, operation } = route;
@@ -127,7 +140,12 @@ function jsonBodyOf({ operation }: Route): { name: string; schema: gateway.JsonS
   const name = `${operation.operationId[0]!.toUpperCase()}${operation.operationId.slice(1)}Body`;
   return {
     name,
-    schema: { schema: gateway.JsonSchemaVersion.DRAFT4, title: name, type: gateway.JsonSchemaType.OBJECT, minProperties: 1 },
+    schema: {
+      schema: gateway.JsonSchemaVersion.DRAFT4,
+      title: name,
+      type: gateway.JsonSchemaType.OBJECT,
+      minProperties: 1,
+    },
   };
 }
 

@@ -66,7 +66,9 @@ export class ApiService extends Construct implements ApiFront {
   #definition({ environment, bucket, dist, image }: ApiServiceProps): ecs.FargateTaskDefinition {
     const { auth } = environment.api;
     const logs = logGroup(this, 'Logs', environment, 'service/api');
-    const executionRole = new Role(this, 'ExecutionRole', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') });
+    const executionRole = new Role(this, 'ExecutionRole', {
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+    });
     logs.grantWrite(executionRole);
     acknowledgeWildcards(executionRole, ['*'], 'ecr:GetAuthorizationToken knows no resources.');
     const definition = new ecs.FargateTaskDefinition(this, 'Task', {
@@ -95,8 +97,16 @@ export class ApiService extends Construct implements ApiFront {
       ...(!open && { vpcSubnets: network.subnets }),
       dropInvalidHeaderFields: true,
     });
-    acknowledge(balancer, 'AwsSolutions-ELB2', 'The program logs every request with its id; logs of the balancer need a bucket per region.');
-    acknowledge(balancer, 'AwsSolutions-EC23', 'The API is for callers anywhere; every request carries a token that the program checks.');
+    acknowledge(
+      balancer,
+      'AwsSolutions-ELB2',
+      'The program logs every request with its id; logs of the balancer need a bucket per region.',
+    );
+    acknowledge(
+      balancer,
+      'AwsSolutions-EC23',
+      'The API is for callers anywhere; every request carries a token that the program checks.',
+    );
     const listener = balancer.addListener('Https', {
       port: 443,
       protocol: balancing.ApplicationProtocol.HTTPS,

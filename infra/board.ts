@@ -16,11 +16,18 @@ export function addBoard(scope: Construct, environment: Environment, alarms: Ala
     ofQueue(names.deadLetters(environment, queue), 'ApproximateNumberOfMessagesVisible').with({ label: queue }),
   );
   board.addWidgets(
-    new TextWidget({ markdown: `# selflabel ${environment.name}\nArticles per alarm: docs/runbook.md`, width: 24, height: 2 }),
+    new TextWidget({
+      markdown: `# selflabel ${environment.name}\nArticles per alarm: docs/runbook.md`,
+      width: 24,
+      height: 2,
+    }),
   );
   board.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.all, width: 24, height: 4 }));
   board.addWidgets(
-    graph('Backlog: waiting and under way', queueNames.map(queue => backlogOf(environment, queue))),
+    graph(
+      'Backlog: waiting and under way',
+      queueNames.map(queue => backlogOf(environment, queue)),
+    ),
     graph('Set aside (dead letters)', dead),
   );
   board.addWidgets(
@@ -34,5 +41,4 @@ export function addBoard(scope: Construct, environment: Environment, alarms: Ala
   return board;
 }
 
-const graph = (title: string, left: Metric[]) =>
-  new GraphWidget({ title, left, width: 12, height: 6, stacked: false });
+const graph = (title: string, left: Metric[]) => new GraphWidget({ title, left, width: 12, height: 6, stacked: false });

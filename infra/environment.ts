@@ -8,8 +8,14 @@ import { staging } from './environments/staging.ts';
 const days = z.int().min(1).max(3650);
 
 const environment = z.strictObject({
-  account: z.string().regex(/^\d{12}$/, 'an account is twelve digits').optional(),
-  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a region is named like eu-west-1').optional(),
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'an account is twelve digits')
+    .optional(),
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a region is named like eu-west-1')
+    .optional(),
   /** Who hears alarms and the budget. */
   email: z.email().optional(),
   /** `isolated`: no way to the internet, endpoints for a monthly price; `nat`: one NAT gateway; `public`: public addresses, nothing let in, free. */

@@ -19,7 +19,7 @@ import {
   ManagedInstancesCapacityProvider,
 } from 'aws-cdk-lib/aws-ecs';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Construct } from 'constructs';
+import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import type { Environment } from './environment.ts';
 import { names } from './names.ts';
@@ -78,7 +78,8 @@ const onDemandGpus = ({ maxGpus }: Environment) => Math.max(1, Math.floor(maxGpu
 /** How many tasks of one kind may run on the preferred machines, and how many on the fallback. */
 export function taskLimits(environment: Environment, tasks: number): { preferred: number; fallback: number } {
   const { compute, maxGpus } = environment;
-  if (compute === 'spot') return { preferred: maxGpus - onDemandGpus(environment), fallback: onDemandGpus(environment) };
+  if (compute === 'spot')
+    return { preferred: maxGpus - onDemandGpus(environment), fallback: onDemandGpus(environment) };
   // Managed Instances know no cap of their own: the services share it.
   const share = Math.floor(maxGpus / (2 * tasks));
   if (share < 1) throw new Error(`managed-instances needs maxGpus of at least ${2 * tasks}: one for each service`);
@@ -111,15 +112,24 @@ function groupOf(
       },
     },
   });
-  acknowledge(group, 'AwsSolutions-AS3', 'ECS starts and stops these machines with every job; alarms watch the queues instead.');
-  acknowledge(group, 'AwsSolutions-EC26', 'The rule cannot read a mixed-instances policy; the launch template encrypts its disk.');
+  acknowledge(
+    group,
+    'AwsSolutions-AS3',
+    'ECS starts and stops these machines with every job; alarms watch the queues instead.',
+  );
+  acknowledge(
+    group,
+    'AwsSolutions-EC26',
+    'The rule cannot read a mixed-instances policy; the launch template encrypts its disk.',
+  );
   return group;
 }
 
 function launchTemplate(scope: Construct, { network, environment, cluster }: Site): ec2.LaunchTemplate {
   const role = new Role(scope, 'MachineRole', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
   for (const finding of ['Action::ecs:Submit*', 'Resource::*']) {
-    const reason = 'CDK writes what the ECS agent needs; tasks cannot reach the role, since answers to them travel one hop only.';
+    const reason =
+      'CDK writes what the ECS agent needs; tasks cannot reach the role, since answers to them travel one hop only.';
     acknowledge(role, `AwsSolutions-IAM5[${finding}]`, reason);
   }
   const userData = ec2.UserData.forLinux();

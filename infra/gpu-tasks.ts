@@ -1,11 +1,16 @@
 /** One service per row of `taskNames` that scales with its queue from nothing to the cap and back, and one on On-Demand behind it. */
 import { Duration } from 'aws-cdk-lib';
-import { AdjustmentType, ScalableTarget, ServiceNamespace, StepScalingAction } from 'aws-cdk-lib/aws-applicationautoscaling';
+import {
+  AdjustmentType,
+  ScalableTarget,
+  ServiceNamespace,
+  StepScalingAction,
+} from 'aws-cdk-lib/aws-applicationautoscaling';
 import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { ApplicationScalingAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { settingNames, type TaskName, taskNames, taskStopSeconds } from '#pipeline/settings';
@@ -209,7 +214,8 @@ export function steps(limit: number, piecesPerTask: number): { from: number; to?
 function idleAlarm(room: Construct, environment: Environment, task: TaskName, metric: IMetric): Alarm {
   return new Alarm(room, 'Idle', {
     alarmName: names.resource(environment, `${task}-scale-down`),
-    alarmDescription: 'Stops every task: nothing has waited for ten minutes. Its usual state is "in alarm"; not a fault.',
+    alarmDescription:
+      'Stops every task: nothing has waited for ten minutes. Its usual state is "in alarm"; not a fault.',
     metric,
     threshold: 0,
     evaluationPeriods: 10,

@@ -31,7 +31,13 @@ export const stalledOf = (environment: Environment, queue: QueueName): MathExpre
   });
 
 export const ofQueue = (queueName: string, metricName: string): Metric =>
-  new Metric({ namespace: 'AWS/SQS', metricName, dimensionsMap: { QueueName: queueName }, statistic: 'Maximum', period });
+  new Metric({
+    namespace: 'AWS/SQS',
+    metricName,
+    dimensionsMap: { QueueName: queueName },
+    statistic: 'Maximum',
+    period,
+  });
 
 export const heldImages = ({ name }: Environment): Metric =>
   new Metric({
@@ -43,12 +49,7 @@ export const heldImages = ({ name }: Environment): Metric =>
   });
 
 /** Pieces finished or failed, or their seconds, per stage. */
-export const ofStage = (
-  { name }: Environment,
-  metricName: string,
-  stage: string,
-  statistic: string,
-): Metric =>
+export const ofStage = ({ name }: Environment, metricName: string, stage: string, statistic: string): Metric =>
   new Metric({
     namespace: metrics.namespace,
     metricName,

@@ -73,5 +73,9 @@ export function allowProtection(role: Role, clusterName: string): void {
   const stack = Stack.of(role);
   const tasks = stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${clusterName}/*` });
   allow(role, 'ProtectTask', ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection'], [tasks]);
-  acknowledgeWildcards(role, [tasks], 'Tasks get their ids when they start; this role may protect tasks of this cluster.');
+  acknowledgeWildcards(
+    role,
+    [tasks],
+    'Tasks get their ids when they start; this role may protect tasks of this cluster.',
+  );
 }

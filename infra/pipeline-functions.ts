@@ -7,8 +7,8 @@ import { Architecture, Code, LayerVersion, Runtime } from 'aws-cdk-lib/aws-lambd
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { type FunctionName, functionNames, functions, type QueueName, queueNames } from '#pipeline/settings';
 import { stages } from '#core/job/stage';
+import { type FunctionName, functionNames, functions, type QueueName, queueNames } from '#pipeline/settings';
 import { functionAccess } from './access.ts';
 import type { Alarms } from './alarms.ts';
 import { Door } from './door.ts';

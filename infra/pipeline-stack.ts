@@ -72,7 +72,11 @@ export class PipelineStack extends Stack {
       vpc: this.network.vpc,
       containerInsightsV2: ContainerInsights.DISABLED,
     });
-    acknowledge(cluster, 'AwsSolutions-ECS4', 'Programs print their own metrics; insights would cost more than idle machines do.');
+    acknowledge(
+      cluster,
+      'AwsSolutions-ECS4',
+      'Programs print their own metrics; insights would cost more than idle machines do.',
+    );
     return cluster;
   }
 
@@ -80,7 +84,10 @@ export class PipelineStack extends Stack {
   #say(environment: Environment, { data, masks }: Buckets): void {
     new CfnOutput(this, 'Bucket', { value: `s3://${data.bucketName}`, description: 'For selflabel push and submit' });
     new CfnOutput(this, 'MasksBucket', { value: `s3://${masks.bucketName}`, description: 'Masks of benchmarks' });
-    new CfnOutput(this, 'QueueNames', { value: names.resource(environment, '(queue)'), description: 'How queues are named' });
+    new CfnOutput(this, 'QueueNames', {
+      value: names.resource(environment, '(queue)'),
+      description: 'How queues are named',
+    });
   }
 }
 

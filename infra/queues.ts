@@ -2,8 +2,8 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { maxReceives, type QueueName, queueNames, settingNames, visibilitySeconds } from '#pipeline/settings';
 import { type Stage, stages } from '#core/job/stage';
+import { maxReceives, type QueueName, queueNames, settingNames, visibilitySeconds } from '#pipeline/settings';
 import type { Environment } from './environment.ts';
 import { names } from './names.ts';
 

@@ -29,7 +29,9 @@ export function addTriggers(stack: Stack, bucket: Bucket, bucketName: string, qu
         resources: [target.queueArn],
         conditions: {
           StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
-          ArnEquals: { 'aws:SourceArn': stack.formatArn({ service: 's3', resource: bucketName, account: '', region: '' }) },
+          ArnEquals: {
+            'aws:SourceArn': stack.formatArn({ service: 's3', resource: bucketName, account: '', region: '' }),
+          },
         },
       }),
     );

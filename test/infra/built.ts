@@ -3,10 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Template } from 'aws-cdk-lib/assertions';
 import { functionNames } from '#pipeline/settings';
-import { buildApp } from '../../infra/app.ts';
-import type { Environment } from '../../infra/environment.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const cdkJson = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
@@ -22,23 +19,16 @@ function standIns(): string {
   put('layers/sharp', 'stand-in.mjs');
   put('api', 'api.mjs');
   put('gpu-task', 'Dockerfile');
+  put('../infra', 'service.Dockerfile');
   return dist;
 }
 
 export const dist = standIns();
 
-/** Findings of every validation, by the name of who found them. */
+/** What a synthesis writes about its checks. */
 export interface Report {
   readonly pluginReports: readonly {
     readonly pluginName: string;
-    readonly conclusion: string;
     readonly violations: readonly { readonly ruleName: string; readonly description: string }[];
   }[];
-}
-
-/** @throws Error where a validation finds something */
-export function synthesize(environment: Environment, image?: string) {
-  const { app, pipeline, api } = buildApp({ environment, dist, image }, { context: cdkJson.context });
-  const assembly = app.synth();
-  return { assembly, pipeline: Template.fromStack(pipeline), api: Template.fromStack(api) };
 }

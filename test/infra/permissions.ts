@@ -27,7 +27,9 @@ const listOf = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [valu
 /** @param role logical id */
 export function statementsOf(template: Template, role: string): Statement[] {
   const policies = Object.values(template.findResources('AWS::IAM::Policy'));
-  const ours = policies.filter(({ Properties }) => (Properties.Roles as { Ref: string }[]).some(({ Ref }) => Ref === role));
+  const ours = policies.filter(({ Properties }) =>
+    (Properties.Roles as { Ref: string }[]).some(({ Ref }) => Ref === role),
+  );
   return ours.flatMap(({ Properties }) => Properties.PolicyDocument.Statement as Statement[]);
 }
 
@@ -38,7 +40,8 @@ export function grantsOf(template: Template, role: string): Grant[] {
     for (const action of listOf(Action)) {
       const access = accessOf[action];
       if (!access) continue;
-      const patterns = access === 'list' ? listOf(Condition!.StringLikeIfExists!['s3:prefix']!) : listOf(Resource).map(keyOf);
+      const patterns =
+        access === 'list' ? listOf(Condition!.StringLikeIfExists!['s3:prefix']!) : listOf(Resource).map(keyOf);
       grants.push(...patterns.map(pattern => ({ access, pattern })));
     }
   }
@@ -57,4 +60,5 @@ function keyOf(resource: unknown): string {
 export const matches = (pattern: string, key: string): boolean =>
   new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\?]/g, '\\$&').replaceAll('*', '.*')}$`, 's').test(key);
 
-export const covers = (grant: Grant, { access, key }: Note): boolean => grant.access === access && matches(grant.pattern, key);
+export const covers = (grant: Grant, { access, key }: Note): boolean =>
+  grant.access === access && matches(grant.pattern, key);

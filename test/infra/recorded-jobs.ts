@@ -94,7 +94,8 @@ export async function recordJobs(): Promise<ReadonlyMap<Actor, readonly Note[]>>
 /** An image for a model that is there, and one for a model that is published later. */
 async function recordLive(recorder: Recorder, model: string): Promise<void> {
   const { store, queue } = recorder;
-  for await (const key of store.keys('datasets/d/images/a/')) await store.put(keys.live(model, 'a.jpg'), (await store.get(key))!);
+  for await (const key of store.keys('datasets/d/images/a/'))
+    await store.put(keys.live(model, 'a.jpg'), (await store.get(key))!);
   await store.put(keys.live(model, 'broken.jpg'), new Uint8Array(10));
   await fanOut({ ...recorder.ports('fan-out'), digest: nodeDigest }, queue, [
     { id: '1', body: event(keys.live(model, 'a.jpg')) },
@@ -118,6 +119,12 @@ async function recordTrouble(recorder: Recorder): Promise<void> {
   await advanceBatch(recorder.ports('advance'), recorder.queues, [
     { id: 'm', body: JSON.stringify({ v: 1, job: 'j', stage: 'advance' }) },
   ]);
+  // Once more, over the thumbnails of before.
+  await runMessage(
+    recorder.ports('publish'),
+    recorder.queues,
+    JSON.stringify({ v: 1, job: 'j', stage: 'publish', piece: 'publish' }),
+  );
   await store.put(keys.currentModel('later'), (await store.get(keys.currentModel('selflabel')))!);
   await recorder.sweep();
   const request = fromJson<object>((await store.get(keys.request('j')))!);

@@ -3,14 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { routes } from '#core/api/openapi';
 import { stages } from '#core/job/stage';
 import { functionNames, functions, queueNames, taskNames, taskStopSeconds, triggers } from '#pipeline/settings';
-import { routes } from '#core/api/openapi';
 import { articles } from '../../infra/alarms.ts';
 import { addStacks } from '../../infra/app.ts';
-import { checkEnvironment, environmentNames, environmentOf } from '../../infra/environment.ts';
+import { checkEnvironment, type Environment, environmentNames, environmentOf } from '../../infra/environment.ts';
 import { dev } from '../../infra/environments/dev.ts';
 import { nothing } from '../../infra/permissions.ts';
 import { cdkJson, dist, type Report, root } from './built.ts';
@@ -44,6 +45,13 @@ const built = Object.fromEntries(
   }),
 );
 
+/** With AWS Solutions alone: the schemas of CloudFormation take seconds. */
+function withRules(environment: Environment) {
+  const one = new App({ context: { ...cdkJson.context, '@aws-cdk/core:validateAgainstDefaultRules': false } });
+  Validations.of(one).addPlugins(new AwsSolutionsChecks(one));
+  return { app: one, ...addStacks(one, { environment, dist, image }) };
+}
+
 const templates: Record<string, { pipeline: Template; api: Template }> = {};
 let recorded: ReadonlyMap<Actor, readonly Note[]>;
 let checked: Report;
@@ -57,23 +65,31 @@ beforeAll(async () => {
   recorded = await recordJobs();
 });
 
-type Resource = { Type: string; Properties?: Record<string, unknown> };
-const resourcesOf = (template: Template) => template.toJSON().Resources as Record<string, Resource>;
-
-/** What changes with every build, or with the order of things, is masked. */
-const masked = (template: Template): unknown =>
+/** Hashes of what is built, and the environment's own name, masked. */
+const masked = (template: Template, name: string): Record<string, unknown> =>
   JSON.parse(
-    JSON.stringify(template.toJSON(), (key, value) => (key === 'Metadata' ? undefined : value)).replace(
-      /[0-9a-f]{64}/g,
-      'HASH',
-    ),
+    JSON.stringify(template.toJSON().Resources)
+      .replace(/[0-9a-f]{64}/g, 'HASH')
+      .replaceAll(`selflabel-${name}`, 'selflabel-ENV')
+      .replaceAll(`/selflabel/${name}/`, '/selflabel/ENV/'),
   );
+
+/** Resources of dev; of the others those that differ from dev's, null where there is none. */
+function shown(name: string, part: 'pipeline' | 'api'): Record<string, unknown> {
+  const own = masked(templates[name]![part], name);
+  if (name === 'dev') return own;
+  const known = masked(templates.dev![part], 'dev');
+  const ids = [...new Set([...Object.keys(known), ...Object.keys(own)])].sort();
+  const differ = ids.filter(id => JSON.stringify(own[id]) !== JSON.stringify(known[id]));
+  return Object.fromEntries(differ.map(id => [id, own[id] ?? null]));
+}
 
 describe.each(environmentNames)('%s', name => {
   it('is built as before', async () => {
-    const { pipeline, api } = templates[name]!;
-    await expect(`${JSON.stringify(masked(pipeline), null, 1)}\n`).toMatchFileSnapshot(`templates/${name}-pipeline.json`);
-    await expect(`${JSON.stringify(masked(api), null, 1)}\n`).toMatchFileSnapshot(`templates/${name}-api.json`);
+    for (const part of ['pipeline', 'api'] as const) {
+      const text = `${JSON.stringify(shown(name, part), null, 1)}\n`;
+      await expect(text).toMatchFileSnapshot(`../fixtures/templates/${name}-${part}.json`);
+    }
   });
 
   it('keeps its buckets private, encrypted, and closed to plain HTTP', () => {
@@ -92,7 +108,11 @@ describe.each(environmentNames)('%s', name => {
         Bucket: { Ref: id },
         PolicyDocument: {
           Statement: Match.arrayWith([
-            Match.objectLike({ Effect: 'Deny', Action: 's3:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+            Match.objectLike({
+              Effect: 'Deny',
+              Action: 's3:*',
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            }),
           ]),
         },
       });
@@ -102,12 +122,16 @@ describe.each(environmentNames)('%s', name => {
   it('sends the events of every trigger to its queue', () => {
     const { pipeline } = templates[name]!;
     const buckets = Object.values(pipeline.findResources('AWS::S3::Bucket'));
-    const configured = buckets.flatMap(({ Properties }) => Properties.NotificationConfiguration?.QueueConfigurations ?? []);
+    const configured = buckets.flatMap(
+      ({ Properties }) => Properties.NotificationConfiguration?.QueueConfigurations ?? [],
+    );
     expect(configured).toHaveLength(triggers.length);
     for (const { queue, prefix, suffix } of triggers) {
-      const [id] = Object.keys(pipeline.findResources('AWS::SQS::Queue', { Properties: { QueueName: `selflabel-${name}-${queue}` } }));
-      const rules = [{ Name: 'prefix', Value: prefix }, ...(suffix ? [{ Name: 'suffix', Value: suffix }] : [])].map(rule =>
-        expect.objectContaining({ Value: rule.Value }),
+      const [id] = Object.keys(
+        pipeline.findResources('AWS::SQS::Queue', { Properties: { QueueName: `selflabel-${name}-${queue}` } }),
+      );
+      const rules = [{ Name: 'prefix', Value: prefix }, ...(suffix ? [{ Name: 'suffix', Value: suffix }] : [])].map(
+        rule => expect.objectContaining({ Value: rule.Value }),
       );
       expect(configured).toContainEqual(
         expect.objectContaining({ Queue: { 'Fn::GetAtt': [id, 'Arn'] }, Filter: { S3Key: { Rules: rules } } }),
@@ -165,7 +189,9 @@ describe.each(environmentNames)('%s', name => {
 
   it('tells machines to hand Spot notices on, and tasks how long they have', () => {
     const { pipeline } = templates[name]!;
-    expect(JSON.stringify(pipeline.findResources('AWS::EC2::LaunchTemplate'))).toContain('ECS_ENABLE_SPOT_INSTANCE_DRAINING=true');
+    expect(JSON.stringify(pipeline.findResources('AWS::EC2::LaunchTemplate'))).toContain(
+      'ECS_ENABLE_SPOT_INSTANCE_DRAINING=true',
+    );
     pipeline.allResourcesProperties('AWS::EC2::LaunchTemplate', {
       LaunchTemplateData: { MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 } },
     });
@@ -210,18 +236,22 @@ describe.each(environmentNames)('%s', name => {
 
 describe('the rules', () => {
   it('of AWS Solutions and of CloudFormation find nothing, and have looked at everything', () => {
-    expect(checked.pluginReports.map(({ pluginName }) => pluginName).sort()).toEqual(['AwsSolutions', 'CloudFormation Validate']);
-    for (const { violations } of checked.pluginReports) expect(violations).toEqual([]);
-    const resources = Object.values(templates).flatMap(({ pipeline, api }) => [pipeline, api].map(t => Object.keys(resourcesOf(t)).length));
-    expect(resources.reduce((sum, count) => sum + count)).toBeGreaterThan(900);
+    // A finding of either ends the synthesis before this; the report names only who has something to say.
+    expect(checked.pluginReports.map(({ pluginName }) => pluginName)).toContain('CloudFormation Validate');
+    expect(checked.pluginReports.flatMap(({ violations }) => violations)).toEqual([]);
+    const counts = Object.values(templates).flatMap(({ pipeline, api }) =>
+      [pipeline, api].map(template => Object.keys(template.toJSON().Resources).length),
+    );
+    expect(counts.reduce((sum, count) => sum + count)).toBeGreaterThan(900);
   });
 
-  it('do find what is wrong', () => {
-    const bad = new App({ context: cdkJson.context });
-    Validations.of(bad).addPlugins(new AwsSolutionsChecks(bad));
-    const { pipeline } = addStacks(bad, { environment: environmentOf('dev'), dist, image });
-    pipeline.network.securityGroup.addIngressRule({ uniqueId: 'all', canInlineRule: true, connections: pipeline.network.securityGroup.connections, toIngressRuleConfig: () => ({ cidrIp: '0.0.0.0/0' }), toEgressRuleConfig: () => ({}) } as never, { renderAsString: '22' } as never);
+  it.each(['AwsSolutions-S1', 'AwsSolutions-S10'])('do find what is wrong: %s', rule => {
+    const { app: bad, pipeline } = withRules(checkEnvironment('dev', dev));
+    new Bucket(pipeline, 'Open');
     expect(() => bad.synth()).toThrow('Validation failed');
+    const report = JSON.parse(readFileSync(join(bad.outdir, 'validation-report.json'), 'utf8')) as Report;
+    const found = report.pluginReports.flatMap(({ violations }) => violations.map(({ ruleName }) => ruleName));
+    expect(found).toContain(rule);
   });
 });
 
@@ -232,13 +262,18 @@ describe('permissions', () => {
     const [found] = Object.values(
       isTask
         ? template.findResources('AWS::ECS::TaskDefinition', {
-            Properties: { ContainerDefinitions: [{ Environment: Match.arrayWith([{ Name: 'SELFLABEL_TASK', Value: actor }]) }] },
+            Properties: {
+              ContainerDefinitions: [{ Environment: Match.arrayWith([{ Name: 'SELFLABEL_TASK', Value: actor }]) }],
+            },
           } as never)
         : template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `selflabel-dev-${actor}` } }),
     );
     const role = isTask ? found!.Properties.TaskRoleArn : found!.Properties.Role;
     return role['Fn::GetAtt'][0] as string;
   };
+
+  /** What lies there only with more images than a test can hold. */
+  const onlyWithManyImages = ['jobs/*/plan/listing.json', 'jobs/*/plan/listed-*.json', 'jobs/*/receipt/*'];
 
   it.each(actors)('of %s cover every key it touches, and no others', actor => {
     const grants = grantsOf(templates.dev!.pipeline, roleOf(templates.dev!.pipeline, actor));
@@ -247,8 +282,13 @@ describe('permissions', () => {
     expect(notes.filter(note => !grants.some(grant => covers(grant, note)))).toEqual([]);
     // Whoever writes a key may read it back: a repeated conditional write asks whose object stands.
     const used = (grant: (typeof grants)[number]) =>
-      notes.some(note => covers(grant, note) || (grant.access === 'read' && note.access === 'write' && matches(grant.pattern, note.key)));
-    expect(grants.filter(grant => grant.pattern !== nothing && !used(grant))).toEqual([]);
+      notes.some(
+        note =>
+          covers(grant, note) ||
+          (grant.access === 'read' && note.access === 'write' && matches(grant.pattern, note.key)),
+      );
+    const idle = grants.filter(({ pattern }) => pattern !== nothing && !onlyWithManyImages.includes(pattern));
+    expect(idle.filter(grant => !used(grant))).toEqual([]);
   });
 
   it('of every stage are those of a role of its own', () => {
@@ -261,8 +301,8 @@ describe('permissions', () => {
 
 describe('switches', () => {
   it('turn machines, front, tokens and firewall', () => {
-    const other = new App({ context: { ...cdkJson.context, '@aws-cdk/core:validateAgainstDefaultRules': false } });
-    const { pipeline, api } = addStacks(other, { environment: checkEnvironment('dev', turned), dist, image });
+    const { app: other, pipeline, api } = withRules(checkEnvironment('dev', turned));
+    other.synth();
     const machines = Template.fromStack(pipeline);
     machines.resourceCountIs('AWS::AutoScaling::AutoScalingGroup', 0);
     machines.resourceCountIs('AWS::ECS::CapacityProvider', 2);
