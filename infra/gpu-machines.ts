@@ -1,5 +1,5 @@
 /** The machines with GPUs behind the tasks: an Auto Scaling group on Spot with one On-Demand behind it, or ECS Managed Instances. */
-import { RemovalPolicy, Size } from 'aws-cdk-lib';
+import { Size, Stack } from 'aws-cdk-lib';
 import {
   AutoScalingGroup,
   BlockDeviceVolume,
@@ -13,14 +13,13 @@ import {
   AmiHardwareType,
   AsgCapacityProvider,
   CapacityOptionType,
-  type CfnCapacityProvider,
   type Cluster,
   EcsOptimizedImage,
   ManagedInstancesCapacityProvider,
 } from 'aws-cdk-lib/aws-ecs';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import { acknowledge } from './acknowledge.ts';
+import { acknowledge, acknowledgeWildcards } from './acknowledge.ts';
 import type { Environment } from './environment.ts';
 import { names } from './names.ts';
 import type { Network } from './network.ts';
@@ -176,7 +175,7 @@ function managedInstances(scope: Construct, { cluster, network, environment }: S
       },
     });
     cluster.addManagedInstancesCapacityProvider(provider);
-    (provider.node.defaultChild as CfnCapacityProvider | undefined)?.applyRemovalPolicy(RemovalPolicy.DESTROY);
+    acknowledgeManaged(provider);
     return provider;
   };
   const spot = provider('Spot');
@@ -186,4 +185,13 @@ function managedInstances(scope: Construct, { cluster, network, environment }: S
     fallback: onDemand.capacityProviderName,
     providers: [spot, onDemand],
   };
+}
+
+/** CDK writes the roles of these providers; what they hold comes from AWS. */
+function acknowledgeManaged(provider: ManagedInstancesCapacityProvider): void {
+  const reason = 'ECS starts and ends these machines with the role that AWS keeps for it; tasks do not have it.';
+  const policy = 'arn:<AWS::Partition>:iam::aws:policy/AmazonECSInfrastructureRolePolicyForManagedInstances';
+  acknowledge(provider, `AwsSolutions-IAM4[Policy::${policy}]`, reason);
+  const machines = Stack.of(provider).formatArn({ service: 'ecs', resource: 'container-instance', resourceName: '*' });
+  acknowledgeWildcards(provider, ['*', machines], reason);
 }

@@ -24,11 +24,3 @@ function standIns(): string {
 }
 
 export const dist = standIns();
-
-/** What a synthesis writes about its checks. */
-export interface Report {
-  readonly pluginReports: readonly {
-    readonly pluginName: string;
-    readonly violations: readonly { readonly ruleName: string; readonly description: string }[];
-  }[];
-}
