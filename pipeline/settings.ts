@@ -20,6 +20,8 @@ export const settingNames = {
   task: 'SELFLABEL_TASK',
   /** Tasks only, if not all cores: threads to use. */
   threads: 'SELFLABEL_THREADS',
+  /** Tasks only, if not as `visibilitySeconds` says: how long a message stays hidden without a heartbeat. */
+  visibility: 'SELFLABEL_VISIBILITY_SECONDS',
 } as const;
 
 /** Where a stage's messages are worked off: a function on Lambda, or a GPU task on ECS. */
@@ -148,6 +150,7 @@ const cloud = z.object({
 const task = z.object({
   [settingNames.task]: z.enum(taskNames as [TaskName, ...TaskName[]]),
   [settingNames.threads]: z.coerce.number().int().min(1).max(256).optional(),
+  [settingNames.visibility]: z.coerce.number().int().min(3).max(43_200).optional(),
 });
 
 export interface CloudSettings {
@@ -163,6 +166,7 @@ export interface TaskSettings extends CloudSettings {
   readonly task: TaskName;
   /** Undefined: all cores. */
   readonly threads: number | undefined;
+  readonly visibilitySeconds: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -187,6 +191,7 @@ export function readTaskSettings(environment: Environment): TaskSettings {
     ...readSettings(environment),
     task: read[settingNames.task],
     threads: read[settingNames.threads],
+    visibilitySeconds: read[settingNames.visibility] ?? visibilitySeconds(read[settingNames.task]),
   };
 }
 

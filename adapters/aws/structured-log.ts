@@ -42,7 +42,11 @@ export class StructuredLog implements Log {
   }
 
   /** @param dimension beside the environment: `Queue` or `Stage` and its name; null: the environment alone */
-  measure(environment: string, dimension: readonly ['Queue' | 'Stage', string] | null, values: readonly Metric[]): void {
+  measure(
+    environment: string,
+    dimension: readonly ['Queue' | 'Stage', string] | null,
+    values: readonly Metric[],
+  ): void {
     const [kind, name] = dimension ?? [];
     say({
       _aws: {
