@@ -51,6 +51,13 @@ export const keys = {
   /** Why a batch waits; gone when it is sent. */
   held: (model: string, batch: string) => `held/${model}/${batch}.json`,
   allHeld: 'held/',
+  modelsPrefix: 'models/',
+  jobsPrefix: 'jobs/',
+
+  /** An answer of the API that is too large to be sent; read through a link, deleted after a day. */
+  result: (id: string, extension: string) => `results/${id}.${extension}`,
+  /** What an Idempotency-Key was first used for. */
+  wish: (hash: string) => `wishes/${hash}.json`,
 };
 
 /** The piece's name from its marker key. */
