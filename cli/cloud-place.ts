@@ -34,9 +34,6 @@ export function parseNamed(text: string, room: 'datasets' | 'jobs'): CloudAddres
   return { ...address, name };
 }
 
-/** Large objects in few requests: an archive of 512 MB goes in eight parts. */
-export const partBytes = 64 * 2 ** 20;
-
 /** The bucket, open. @throws PermanentError that says what is missing: region, credentials, permission or the bucket */
 export async function openBucket(bucket: string, { endpoint }: CloudOptions): Promise<S3Store> {
   if (endpoint !== undefined && !URL.canParse(endpoint))
@@ -46,7 +43,7 @@ export async function openBucket(bucket: string, { endpoint }: CloudOptions): Pr
   const other = endpoint ?? AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL;
   const client = { ...(endpoint && { endpoint }), ...(other && { forcePathStyle: true }) };
   await checkAccess({ bucket, client });
-  return new S3Store({ bucket, client, partBytes });
+  return new S3Store({ bucket, client });
 }
 
 export const endpointOption = ['--endpoint <url>', 'another S3 than Amazon’s (default: AWS_ENDPOINT_URL)'] as const;

@@ -6,9 +6,9 @@ import { programVersion } from '#pipeline/version';
 import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEstimate } from './estimate.ts';
 import { registerEvaluate } from './evaluate.ts';
 import { registerExport } from './export.ts';
-
 import { registerPredict } from './predict.ts';
 import { registerPull } from './pull.ts';
 import { registerPush } from './push.ts';
@@ -60,7 +60,7 @@ registerPush(program);
 registerSubmit(program);
 registerPull(program);
 registerRedrive(program);
-
+registerEstimate(program);
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */
 async function main(): Promise<number> {

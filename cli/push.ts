@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { usualPartBytes } from '#adapters/aws/bucket';
 import { contentEtag } from '#adapters/aws/content-etag';
 import { MountedFolder } from '#adapters/local/mounted-folder';
 import { TerminalLog } from '#adapters/local/terminal-log';
@@ -9,7 +10,7 @@ import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import type { ObjectStore } from '#pipeline/ports';
 import { type Packing, type Pushed, push } from '#pipeline/push';
-import { type CloudOptions, endpointOption, openBucket, parseNamed, partBytes } from './cloud-place.ts';
+import { type CloudOptions, endpointOption, openBucket, parseNamed } from './cloud-place.ts';
 import { integer, oneOf } from './options.ts';
 import { readIfThere } from './workplace.ts';
 
@@ -79,7 +80,7 @@ async function pushTo(
     prefix,
     pack,
     atOnce: parallel,
-    holds: ({ etag }, bytes) => etag === contentEtag(bytes, partBytes),
+    holds: ({ etag }, bytes) => etag === contentEtag(bytes, usualPartBytes),
     progress: (done, total) => log.progress(what, folder, done, total),
   });
 }

@@ -15,7 +15,10 @@ export function registerRedrive(program: Command): void {
     .command('redrive')
     .description('let a failed job go on: every missing piece is tried again')
     .argument('<address>', 's3://bucket/jobs/<job>')
-    .option('--dead-letters <urls...>', 'dead-letter queues to clear of this job’s messages (their pieces are sent anew)')
+    .option(
+      '--dead-letters <urls...>',
+      'dead-letter queues to clear of this job’s messages (their pieces are sent anew)',
+    )
     .option(...endpointOption)
     .option('--json', 'print the result as one JSON line on stdout')
     .action(async (address: string, options: RedriveOptions) => {

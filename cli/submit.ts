@@ -31,8 +31,7 @@ export function registerSubmit(program: Command): void {
     .option('--job <name>', 'name of the job (default: the data set’s and eight digits of the request)', nameOption)
     .option('--masks', 'measure against the masks pushed with the photos');
   const run = program.commands.find(other => other.name() === 'run');
-  for (const option of run?.options ?? [])
-    if (!notForJobs.includes(option.attributeName())) command.addOption(option);
+  for (const option of run?.options ?? []) if (!notForJobs.includes(option.attributeName())) command.addOption(option);
   command
     .option(...endpointOption)
     .option('--json', 'print the result as one JSON line on stdout')

@@ -57,5 +57,4 @@ async function putOnce(store: ObjectStore, key: string, bytes: Uint8Array): Prom
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
-const sameJson = (a: Uint8Array, b: Uint8Array): boolean =>
-  JSON.stringify(fromJson(a)) === JSON.stringify(fromJson(b));
+const sameJson = (a: Uint8Array, b: Uint8Array): boolean => JSON.stringify(fromJson(a)) === JSON.stringify(fromJson(b));

@@ -48,14 +48,12 @@ export function imagePasses(plan: Plan, done: ReadonlySet<string>): { done: numb
 }
 
 const plannedFor = ({ request }: Plan, stage: Stage): boolean =>
-  stage === 'label' || (stage === 'embed' && request.kind === 'run') || (stage === 'evaluate' && Boolean(request.masks));
+  stage === 'label' ||
+  (stage === 'embed' && request.kind === 'run') ||
+  (stage === 'evaluate' && Boolean(request.masks));
 
 /** From two moments. @param total passes planned */
-export function rateOf(
-  before: Passes,
-  now: Passes,
-  total: number,
-): Pick<JobStatus, 'imagesPerSecond' | 'secondsLeft'> {
+export function rateOf(before: Passes, now: Passes, total: number): Pick<JobStatus, 'imagesPerSecond' | 'secondsLeft'> {
   const seconds = (now.at - before.at) / 1000;
   const rate = seconds > 0 ? (now.done - before.done) / seconds : 0;
   if (!(rate > 0)) return { imagesPerSecond: null, secondsLeft: null };
