@@ -7,11 +7,11 @@ export interface BucketOptions {
   /** Region, endpoint, credentials. Default: what the environment says. */
   readonly client?: S3ClientConfig;
   readonly patience?: Patience;
-  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 64 MiB: every part is a request that is paid for. */
+  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 128 MiB: every part is a request that is paid for. */
   readonly partBytes?: number;
 }
 
-export const usualPartBytes = 64 * 2 ** 20;
+export const usualPartBytes = 128 * 2 ** 20;
 
 export class Bucket {
   readonly name: string;

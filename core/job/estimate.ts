@@ -66,7 +66,7 @@ export interface Estimate {
 /** A label map takes about so much, packed as PNG. */
 const labelBytes = 3000;
 const vectorsPerImage = 4;
-const partBytes = 64 * 2 ** 20;
+const partBytes = 128 * 2 ** 20;
 export const imagesPerTar = (imageBytes: number): number =>
   Math.max(1, Math.min(4096, Math.floor((512 * 2 ** 20) / imageBytes)));
 

@@ -27,8 +27,10 @@ export const shardRequests = {
 
 /** Above so many images the receipt's lists are one object per shard. */
 const listedAbove = 100_000;
-/** Whatever the number of shards: the sample of `attend`, restarts, the report, the model. */
-const fixedRequests = { get: 700, put: 130 } as const;
+/** Whatever the number of shards: the sample of `attend` twice, ten restarts, the model. */
+const fixedRequests = { get: 400, put: 50 } as const;
+/** The report shows nine photos of every class, each read by itself and written with its labels. */
+const classRequests = { get: 9, put: 18 } as const;
 /** A piece's messages: received, deleted, "finished" sent; sent and worked off in batches of ten. */
 const messagesPerPiece = 3 + 3 / 10;
 /** Seconds between two signs of life while a piece is worked on. */
@@ -48,7 +50,15 @@ export interface Layout {
   readonly imagesPerSecond: number;
 }
 
-/** Of the whole job; the upload is not in it. */
+/** What the report's pictures add. */
+export const reportRequests = (classes: number): RequestCounts => ({
+  list: 1,
+  get: classes * classRequests.get,
+  put: classes * classRequests.put,
+  sqs: 0,
+});
+
+/** Of the whole job without the report's pictures; the upload is not in it. */
 export function jobRequests(layout: Layout): RequestCounts {
   const parts = [planRequests(layout), stageRequests(layout), advanceRequests(layout)];
   const of = (kind: keyof RequestCounts) => sum(parts.map(part => part[kind]));
