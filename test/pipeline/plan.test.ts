@@ -131,14 +131,14 @@ class Listed extends MemoryStore {
 }
 
 describe('a long plan', () => {
-  const count = 2 * listingBlock + 5000;
+  const count = listingBlock + 5000;
 
   it('is the same wherever it was stopped, holds every image once and leaves nothing lying', async () => {
     const undisturbed = new Listed(count);
     await undisturbed.put(keys.request('j'), toJson({ images: prefix }));
     expect(await plan(portsOf(undisturbed), 'j')).toBe(true);
     const shards = await readShards(undisturbed);
-    expect(shards.map(({ images }) => images.length)).toEqual([...Array(66).fill(2048).slice(0, 66), 904]);
+    expect(shards.map(({ images }) => images.length)).toEqual([...Array(34).fill(2048), count - 34 * 2048]);
     expect(shards.flatMap(({ images }) => images.map(({ size }) => size))).toEqual(
       Array.from({ length: count }, (_, i) => 100 + (i % 7)),
     );
@@ -147,8 +147,8 @@ describe('a long plan', () => {
     await stopped.put(keys.request('j'), toJson({ images: prefix }));
     let calls = 1;
     while (!(await plan(portsOf(stopped), 'j', () => false))) calls++;
-    expect(calls).toBe(5);
-    expect(stopped.pages).toBeLessThan(undisturbed.pages + 4);
+    expect(calls).toBe(3);
+    expect(stopped.pages).toBeLessThan(undisturbed.pages + 3);
     const expected = (await readJson<Plan>(undisturbed, keys.plan('j'))).fingerprints;
     expect((await readJson<Plan>(stopped, keys.plan('j'))).fingerprints).toEqual(expected);
     expect(await readShards(stopped)).toEqual(shards);
