@@ -6,6 +6,7 @@ import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import { nextWave } from '#core/job/progress';
 import { allRequests, type RequestCounts, stageRequests } from '#core/job/requests';
+import type { Stage } from '#core/job/stage';
 import { advance } from '#pipeline/advance';
 import { fromJson, readJson, toJson } from '#pipeline/documents';
 import { plan } from '#pipeline/plan';
@@ -64,7 +65,7 @@ export async function simulate(images: number): Promise<Simulated> {
 async function drive(ports: Ports, synthetic: SyntheticStore, store: CountingStore): Promise<RequestCounts> {
   const before = { ...store.requests };
   let sqs = 0;
-  let waiting: { stage: string; piece: string }[] = [];
+  let waiting: { stage: Stage; piece: string }[] = [];
   const send = async (messages: readonly object[]) => {
     sqs += Math.ceil(messages.length / 10);
     waiting = messages as typeof waiting;
@@ -75,10 +76,8 @@ async function drive(ports: Ports, synthetic: SyntheticStore, store: CountingSto
     if (state.stage === 'done') break;
     const next = waiting.splice(0, controlBatch);
     if (!next.length) throw new Error(`nothing to do in stage ${state.stage}`);
-    for (const { stage, piece } of next) {
-      const prefix = keys.markers('j', stage as keyof Plan['fingerprints'], document.fingerprints[stage as 'embed']);
-      synthetic.markers.set(prefix, [...(synthetic.markers.get(prefix) ?? []), piece]);
-    }
+    const markers = next.map(({ stage, piece }) => keys.marker('j', stage, document.fingerprints[stage], piece));
+    synthetic.markers = [...synthetic.markers, ...markers].sort();
   }
   if (nextWave(document, new Set()) === undefined) throw new Error('the plan has no pieces');
   const { list, get, put } = store.requests;

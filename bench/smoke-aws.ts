@@ -11,9 +11,9 @@ import { planSmoke, type SmokeSettings, type SmokeStep, smokeUsage } from './smo
 function bucketOf(outputsFile: string): string {
   const stacks = JSON.parse(readFileSync(outputsFile, 'utf8')) as Record<string, Record<string, string>>;
   const values = Object.values(stacks).flatMap(outputs => Object.entries(outputs));
-  const [, bucket] = values.find(([name]) => /(data)?bucket(name)?/i.test(name)) ?? [];
+  const [, bucket] = values.find(([name]) => name === 'Bucket') ?? [];
   if (!bucket) throw new Error(`${outputsFile} names no bucket; was the pipeline's stack deployed?`);
-  return bucket;
+  return bucket.replace('s3://', '');
 }
 
 function run(step: SmokeStep): void {

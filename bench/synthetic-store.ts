@@ -17,8 +17,8 @@ export class SyntheticStore implements ObjectStore {
   /** Blocks of the listing, by key: which one it was. Their bytes can be made again. */
   readonly #blocks = new Map<string, number>();
   #versions = 0;
-  /** `stage` and pieces whose markers are there, by the markers' prefix. */
-  readonly markers = new Map<string, readonly string[]>();
+  /** Keys of markers, in order. */
+  markers: readonly string[] = [];
   shards = 0;
   shardBytes = 0;
 
@@ -65,7 +65,7 @@ export class SyntheticStore implements ObjectStore {
 
   async *list(prefix: string, after = ''): AsyncGenerator<StoredObject> {
     if (prefix !== syntheticPrefix) {
-      for (const piece of this.markers.get(prefix) ?? []) yield { key: `${prefix}${piece}.json`, size: 1, etag: 'm' };
+      for (const key of this.markers) if (key.startsWith(prefix)) yield { key, size: 1, etag: 'm' };
       return;
     }
     for (let tar = 0; tar * this.#perTar < this.#images; tar++) {

@@ -1,7 +1,7 @@
 /** `selflabel pull`: the results of a job in the cloud as the folder that `run` would have left. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { PermanentError } from '#core/errors';
+import { PermanentError, UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
@@ -21,16 +21,19 @@ export function registerPull(program: Command): void {
     .command('pull')
     .description('fetch the results of a job in the cloud: label maps, tables, report, model')
     .argument('<address>', 's3://bucket/jobs/<job>')
-    .requiredOption('--out <dir>', 'where the results go; the same command again resumes')
+    .argument('[dir]', 'where the results go (the same as --out)')
+    .option('--out <dir>', 'where the results go; the same command again resumes')
     .option(...endpointOption)
     .option('--json', 'print the result as one JSON line on stdout')
-    .action(async (address: string, options: PullOptions) => {
-      const { counts, timing } = await pull(address, options);
-      const summary = { out: options.out, images: counts, timing };
+    .action(async (address: string, dir: string | undefined, options: Partial<PullOptions>) => {
+      const out = options.out ?? dir;
+      if (out === undefined) throw new UsageError('say where the results go: selflabel pull ADDRESS --out DIR');
+      const { counts, timing } = await pull(address, { ...options, out });
+      const summary = { out, images: counts, timing };
       process.stdout.write(
         options.json
           ? `${JSON.stringify(summary)}\n`
-          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(options.out, 'report', 'index.html')}\n`,
+          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(out, 'report', 'index.html')}\n`,
       );
     });
 }

@@ -19,6 +19,7 @@ export const keys = {
   marker: (name: string, stage: Stage, fingerprint: string, piece: string) =>
     `${job(name)}/done/${stage}/${fingerprint}-${piece}.json`,
   markers: (name: string, stage: Stage, fingerprint: string) => `${job(name)}/done/${stage}/${fingerprint}-`,
+  allMarkers: (name: string) => `${job(name)}/done/`,
   /** Files people read; beside the stages' folders in the cloud, at the top of DIR on a laptop. */
   published: (name: string, file: string) => `${job(name)}/${file}`,
 

@@ -31,8 +31,8 @@ const listedAbove = 100_000;
 const fixedRequests = { get: 400, put: 50 } as const;
 /** The report shows nine photos of every class, each read by itself and written with its labels. */
 const classRequests = { get: 9, put: 18 } as const;
-/** A piece's messages: received, deleted, "finished" sent; sent and worked off in batches of ten. */
-const messagesPerPiece = 3 + 3 / 10;
+/** A piece's messages: received, deleted, "finished" sent, and that received and deleted in batches of ten. */
+const messagesPerPiece = 3 + 2 / 10;
 /** Seconds between two signs of life while a piece is worked on. */
 const heartbeatSeconds = 100;
 
@@ -101,11 +101,20 @@ export function stageRequests(layout: Layout): RequestCounts {
   };
 }
 
-/** Pieces of which one call of `advance` hears, and what it asks: the markers of five stages, plan and state. */
+/** Finished pieces of which one call of `advance` hears when there are many: a batch of the control queue. */
 const controlBatch = 100;
+/** Waves without shards: each ends with a call of its own. */
+const smallWaves = 7;
+
+/** A call lists the markers there are, reads plan and state, and swaps the state. */
 function advanceRequests({ shards }: Layout): RequestCounts {
-  const calls = Math.ceil((2 * shards) / controlBatch) + 20;
-  return { list: calls * (3 + 2 * Math.max(1, Math.ceil(shards / 1000))), get: 2 * calls, put: calls, sqs: 0 };
+  const calls = 2 * Math.ceil(shards / controlBatch) + smallWaves;
+  return {
+    list: calls * Math.ceil((2 * shards) / 1000),
+    get: 2 * calls,
+    put: calls,
+    sqs: Math.ceil((2 * shards) / 10),
+  };
 }
 
 /** Requests beyond one, for reading and writing an object in parts. */

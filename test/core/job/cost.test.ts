@@ -78,7 +78,7 @@ describe('requests', () => {
       list: 1,
       get: 4 * (33 + 3) + 400,
       put: 4 * (5 + 4) + 50,
-      sqs: Math.round(8 * 3.3 + 20.48),
+      sqs: Math.round(8 * 3.2 + 20.48),
     });
     expect(jobRequests({ ...layout, perTar: 1 }).get - jobRequests(layout).get).toBe(2 * (1024 - 4) - 2);
   });
