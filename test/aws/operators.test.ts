@@ -92,7 +92,7 @@ describe.each(['never', 'always'])('a job pushed with --pack %s', pack => {
     expect(JSON.parse(await push())).toMatchObject({ written: 0, unchanged: first.written });
     expect(JSON.parse(await submit())).toMatchObject({ outcome: 'submitted', place: at(`jobs/${job}`) });
     expect(JSON.parse(await submit())).toMatchObject({ outcome: 'there' });
-    expect(await done('status', at(`jobs/${job}`))).toContain(`${job}: plan`);
+    expect(await done('status', at(`jobs/${job}`))).toContain(`${job}: waiting`);
     expect((await selflabel('pull', at(`jobs/${job}`), '--out', out)).err).toContain('there is no job');
 
     await work(job);
