@@ -16,6 +16,7 @@ import { registerRedrive } from './redrive.ts';
 import { registerRun } from './run.ts';
 import { registerStatus } from './status.ts';
 import { registerSubmit } from './submit.ts';
+import { registerTrain } from './train.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
 const examples = `
@@ -49,6 +50,7 @@ const program = new Command('selflabel')
   .exitOverride();
 
 registerRun(program);
+registerTrain(program);
 registerPredict(program);
 registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);

@@ -2,7 +2,7 @@
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
@@ -40,7 +40,12 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   const already = before?.under?.publish === publish ? before.under.shards : 0;
   const underWay = (shards: number) => stamp({ publish: null, cluster: oldCluster, under: { publish, shards } });
   await underWay(already);
-  await collectLabels(ports, target, plan, already, underWay);
+  await collectLabels(ports, target, plan, 'labels/', finalLabels(plan), { already, collected: underWay });
+  if (finalLabels(plan) === 'finetune') {
+    const first = plan.shards.length;
+    const rest = { already: already - first, collected: (shards: number) => underWay(first + shards) };
+    await collectLabels(ports, target, plan, 'pseudo-labels/', 'label', rest);
+  } else await removeOthers(target, 'pseudo-labels/', new Set());
   if (plan.request.kind === 'run') await collectModel(ports, target, plan, before?.cluster === cluster);
   else await collectNames(ports.store, target, plan.request.model);
   await collectReceipt(ports.store, target, plan);
@@ -59,18 +64,19 @@ async function collectLabels(
   ports: Ports,
   target: ObjectStore,
   plan: Plan,
-  already: number,
-  collected: (shards: number) => Promise<void>,
+  folder: string,
+  stage: 'label' | 'finetune',
+  { already, collected }: { readonly already: number; collected(shards: number): Promise<void> },
 ): Promise<void> {
   const names: string[] = [];
   for await (const image of settledImages(ports.store, plan)) {
     if (image.state !== 'rejected') names.push(image.name);
   }
   const paths = labelPaths(names);
-  const at = (name: string) => `labels/${paths.get(name)!}`;
+  const at = (name: string) => `${folder}${paths.get(name)!}`;
   for (const [i, shard] of plan.shards.entries()) {
     if (i < already) continue;
-    const packed = readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')));
+    const packed = readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')));
     const write = async ({ name, bytes }: TarEntry) =>
       target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
     // Each file waits for the disk; several at once wait together.
@@ -78,7 +84,7 @@ async function collectLabels(
     await collected(i + 1);
     ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
-  await removeOthers(target, 'labels/', new Set(names.map(at)));
+  await removeOthers(target, folder, new Set(names.map(at)));
 }
 
 const filesAtOnce = 16;
