@@ -5,7 +5,16 @@ import { parseRequest } from '#core/job/request';
 import { imagePasses, type JobStatus, rateOf } from '#core/job/status';
 import { duration, statusText } from '../../../cli/status-text.ts';
 
-const fingerprints = { plan: 'p', attend: '', embed: '', cluster: '', label: '', finetune: '', evaluate: '', publish: '' };
+const fingerprints = {
+  plan: 'p',
+  attend: '',
+  embed: '',
+  cluster: '',
+  label: '',
+  finetune: '',
+  evaluate: '',
+  publish: '',
+};
 const plan: Plan = {
   version: 1,
   job: 'j',
