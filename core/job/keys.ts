@@ -26,6 +26,7 @@ export const keys = {
   /** Exists while a job is not done: what the sweeper looks after. */
   running: (name: string) => `running/${name}`,
   allRunning: 'running/',
+  allMarkers: (name: string) => `${job(name)}/done/`,
   /** Files people read; beside the stages' folders in the cloud, at the top of DIR on a laptop. */
   published: (name: string, file: string) => `${job(name)}/${file}`,
 
