@@ -85,8 +85,8 @@ async function serve(place: string, options: ServeCommand): Promise<void> {
   const models = new OnnxRuntime();
   try {
     const app = serveApp(await portsOf(place, options, models), optionsOf(options));
-    const server = await listen(app, options).catch(explain(options));
     await assertUsable(app, place);
+    const server = await listen(app, options).catch(explain(options));
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();

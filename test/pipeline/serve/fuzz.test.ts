@@ -181,7 +181,7 @@ describe('the document, fuzzed', () => {
   const seen = new Map<number, number>();
 
   beforeAll(async () => {
-    world = apiWorld({ page: '<!doctype html>' });
+    world = apiWorld();
     await publishSmall(world.store);
     await world.store.put('a.png', picture);
   });
