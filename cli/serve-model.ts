@@ -3,8 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { PresignedLinks } from '#adapters/aws/presigned-link';
-import { S3Store } from '#adapters/aws/s3-store';
 import { type HttpServer, listen } from '#adapters/http/http-server';
 import { PublicFetch } from '#adapters/http/public-fetch';
 import { fetchTokenKeys } from '#adapters/http/token-keys';
@@ -16,8 +14,9 @@ import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
-import { folderModel, publishedModels } from '#pipeline/serve/model-source';
+import { folderModel } from '#pipeline/serve/model-source';
 import type { ServeCommand } from './serve.ts';
+import type { PlacePorts } from './serve-bucket.ts';
 
 /** Answers until the process is told to stop. */
 export async function serveModel(place: string, options: ServeCommand): Promise<void> {
@@ -75,16 +74,15 @@ const explain =
 
 async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
-  const { buckets, ...source } = await placePorts(place, imageBuckets);
+  const where = await placePorts(place, imageBuckets);
   const addresses = new PublicFetch({ hosts: allowUrls });
   return {
-    ...source,
+    ...where,
     models,
     images: new SharpCodec(),
     digest: nodeDigest,
     clock: systemClock,
     tuning: { threads },
-    imageBucket: name => buckets.get(name),
     fetchUrl: (url, limit) => addresses.fetch(url, limit),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,
@@ -95,20 +93,15 @@ async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime
 
 const printLine = (line: RequestLine) => process.stderr.write(`${JSON.stringify(line)}\n`);
 
-/** What depends on where the model lies. */
-async function placePorts(place: string, imageBuckets: readonly string[]) {
-  const further = new Map(imageBuckets.map(name => [name, new S3Store({ bucket: name })]));
-  if (!place.startsWith('s3://')) return { source: folderModel(await openModelFolder(place)), buckets: further };
-  const bucket = place.slice('s3://'.length).replace(/\/$/, '');
-  if (!/^[a-z0-9.-]{3,63}$/.test(bucket)) throw new UsageError(`${place} is no bucket; give s3://BUCKET`);
-  const store = new S3Store({ bucket });
-  const links = new PresignedLinks({ bucket });
-  return {
-    source: publishedModels(store),
-    store,
-    link: (key: string, seconds: number) => links.link(key, seconds),
-    buckets: further.set(bucket, store),
-  };
+/** What depends on where the model lies. The clients of AWS are loaded only where a bucket is named. */
+async function placePorts(place: string, imageBuckets: readonly string[]): Promise<PlacePorts> {
+  const inBucket = place.startsWith('s3://');
+  if (!inBucket && imageBuckets.length === 0) {
+    return { source: folderModel(await openModelFolder(place)), imageBucket: () => undefined };
+  }
+  const { bucketPorts, imageBucketsOf } = await import('./serve-bucket.ts');
+  if (inBucket) return bucketPorts(place, imageBuckets);
+  return { source: folderModel(await openModelFolder(place)), imageBucket: imageBucketsOf(imageBuckets) };
 }
 
 /** @throws PermanentError if no model lies there */
