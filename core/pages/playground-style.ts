@@ -1,6 +1,9 @@
 /** The playground's own style sheet: picture and classes side by side on a desk, one below the other on a phone. */
 import { pageStyle } from './page-style.ts';
 
+/** Base64 of the style sheet's SHA-256, for the page's policy. A test holds the two together. */
+export const playgroundStyleSha256 = 'GEpJlHEf2d8EutgfNiVt3iA9asW1u/5gpNoPP8lFJGA=';
+
 export const playgroundStyle = `${pageStyle}html{-webkit-text-size-adjust:100%}
 body{min-height:100vh;min-height:100dvh;display:flex;flex-direction:column}
 .bar{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem;align-items:center;justify-content:space-between;padding:.75rem clamp(1rem,4vw,2rem);border-bottom:1px solid var(--line)}
@@ -85,6 +88,7 @@ input[type=password]{background:var(--card);border:1px solid var(--soft);border-
 .legend .share{font-weight:600;text-align:right}
 .legend small{grid-column:3/-1;color:var(--soft);font-size:.8125rem;line-height:1.3}
 .rest{color:var(--soft);font-size:.875rem}
+.field{display:flex;gap:.75rem;align-items:center;justify-content:space-between;font-size:.9rem}
 .panel details{border-top:1px solid var(--line);padding-top:.75rem}
 .panel summary{cursor:pointer;font-weight:600}
 .panel details[open] summary{margin-bottom:.6rem}

@@ -57,9 +57,9 @@ export const playgroundViewScript = `
     return swatch;
   };
   const confidenceText = confidence => typeof confidence === 'number' ? 'confidence ' + confidence.toFixed(2) : '';
-  const legendRow = (facts, segments) => {
+  const legendRow = facts => {
     const box = element('input', { type: 'checkbox', checked: true });
-    const details = [confidenceText(facts.confidence), segments > 0 ? count(segments, 'region', 'regions') : ''].filter(Boolean).join(' · ');
+    const details = [confidenceText(facts.confidence), count(facts.segments, 'region', 'regions')].filter(Boolean).join(' · ');
     const row = element('li', {}, element('label', {}, box, swatchOf(facts), element('bdi', { className: 'name', textContent: facts.name }),
       element('span', { className: 'share', textContent: percent(facts.share) }), element('small', { textContent: details })));
     row.dataset.id = facts.id;
@@ -102,25 +102,19 @@ export const playgroundViewScript = `
   };
 
   const showResult = (result, mask) => {
-    const list = [...result.classes].filter(({ id }) => id > 0).sort((a, b) => b.share - a.share || a.id - b.id);
-    const segments = result.segments ?? [];
+    const list = [...result.classes].sort((a, b) => b.share - a.share || a.id - b.id);
+    const { segments } = result;
     shown = { result, mask, segments, owner: segmentsOf(segments, mask.width, mask.height), classes: new Map(list.map(facts => [facts.id, facts])), hidden: new Set() };
     stage.style.setProperty('--ratio', mask.width / mask.height);
     paint();
     drawSpectrum(list);
-    const regions = new Map();
-    for (const { classId } of segments) regions.set(classId, (regions.get(classId) ?? 0) + 1);
-    one('legend').replaceChildren(...list.map(facts => legendRow(facts, regions.get(facts.id) ?? 0)));
-    const rest = Math.max(0, 1 - list.reduce((sum, { share }) => sum + share, 0));
-    one('summary').textContent = list.length ? count(list.length, 'class', 'classes') + ' in this picture' : 'Nothing but background in this picture';
-    one('rest').textContent = list.length ? 'Background: ' + percent(rest < 1e-9 ? 0 : rest) : 'The model found nothing it knows. Another picture, or a lower threshold, may show more.';
+    one('legend').replaceChildren(...list.map(legendRow));
+        one('summary').textContent = list.length ? count(list.length, 'class', 'classes') + ' in this picture' : 'Nothing but background in this picture';
+    one('rest').textContent = list.length ? 'Background: ' + percent(result.background.share) : 'The model found nothing it knows. Another picture, or a lower threshold, may show more.';
     one('find').hidden = list.length < 9;
     one('find').value = '';
     one('show-all').hidden = one('hide-all').hidden = list.length === 0;
     one('legend').hidden = one('spectrum').hidden = list.length === 0;
-    const notes = result.warnings ?? [];
-    one('notes').replaceChildren(...notes.map(text => element('li', { textContent: typeof text === 'string' ? text : text.detail })));
-    one('notes').hidden = notes.length === 0;
     one('panel').hidden = false;
     stage.setAttribute('aria-label', 'Picture with labels, ' + mask.width + ' by ' + mask.height + ' pixels');
     one('readout').textContent = list.length ? 'Point at the picture to see the class of a pixel.' : '';

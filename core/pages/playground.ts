@@ -73,6 +73,7 @@ const panel = html`<section id="panel" class="panel" aria-labelledby="panel-titl
 <p id="rest" class="rest"></p>
 <ul id="notes" class="notes" hidden></ul>
 <div class="buttons" role="group" aria-label="Download"><button id="save-png" class="button">Label map (PNG)</button><button id="save-json" class="button">Result (JSON)</button><button id="save-picture" class="button">Picture with labels</button></div>
+<div id="threshold-part" hidden><label class="field"><span>Foreground threshold</span><input id="threshold" type="number" step="any" aria-describedby="threshold-help"></label><p id="threshold-help" class="under">Higher: fewer pixels get a class. Empty: the model’s own.</p></div>
 <details><summary>The same from a terminal</summary><pre id="curl" tabindex="0" role="region" aria-label="curl command"></pre><button id="copy-curl" class="plain">Copy</button></details>
 </section>`;
 
