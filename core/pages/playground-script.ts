@@ -3,7 +3,7 @@ import { playgroundMaskScript } from './playground-mask-script.ts';
 import { playgroundViewScript } from './playground-view-script.ts';
 
 /** Base64 of the script's SHA-256, for the page's policy: nothing else may run. A test holds the two together. */
-export const playgroundScriptSha256 = 'MhMM7orRgT+xMwaPLTqFqJBCpae3hOLMIXqjec38FXc=';
+export const playgroundScriptSha256 = 'Pgt2LntGt5kE5+xCVTv3swfJ/Pu20+/eLvL9ag6IbZ0=';
 
 const behaviour = `
   const main = one('main');
@@ -233,7 +233,7 @@ const behaviour = `
   const pointerAt = event => {
     if (!shown) return;
     const { left, top, width, height } = stage.getBoundingClientRect();
-    pointAt(Math.floor((event.clientX - left) / width * shown.mask.width), Math.floor((event.clientY - top) / height * shown.mask.height), false);
+    pointAt(Math.floor((event.clientX - left) / width * shown.mask.width), Math.floor((event.clientY - top) / height * shown.mask.height), event.pointerType === 'touch' ? 'touch' : 'mouse');
   };
   stage.addEventListener('pointermove', pointerAt);
   stage.addEventListener('pointerdown', pointerAt);
@@ -247,7 +247,7 @@ const behaviour = `
     const { width, height } = shown.mask;
     const step = Math.max(1, Math.round(Math.max(width, height) / (event.shiftKey ? 8 : 40)));
     const from = pointer ?? { x: width >> 1, y: height >> 1 };
-    pointAt(from.x + direction[0] * step, from.y + direction[1] * step, true);
+    pointAt(from.x + direction[0] * step, from.y + direction[1] * step, 'keys');
   });
   stage.addEventListener('blur', pointAway);
   one('show-all').addEventListener('click', () => showAll(true));

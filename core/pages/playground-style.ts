@@ -2,7 +2,7 @@
 import { pageStyle } from './page-style.ts';
 
 /** Base64 of the style sheet's SHA-256, for the page's policy. A test holds the two together. */
-export const playgroundStyleSha256 = 'GEpJlHEf2d8EutgfNiVt3iA9asW1u/5gpNoPP8lFJGA=';
+export const playgroundStyleSha256 = 'HhDOlXh5Xf4Ou0JqIkDnZLjBD+SHbNS0byjoyqKKQzw=';
 
 export const playgroundStyle = `${pageStyle}html{-webkit-text-size-adjust:100%}
 body{min-height:100vh;min-height:100dvh;display:flex;flex-direction:column}
@@ -25,16 +25,19 @@ footer{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;padding:1rem clamp(1rem,4vw
 input:focus-visible+.button{outline:3px solid var(--accent);outline-offset:2px}
 .buttons{display:flex;flex-wrap:wrap;gap:.6rem}
 
-.pick{display:grid;justify-items:center;gap:.4rem;text-align:center;border:2px dashed var(--rest);border-radius:1.1rem;background:var(--card);padding:clamp(2rem,9vh,5.5rem) 1rem;transition:border-color .15s,background .15s}
+.pick{display:grid;justify-items:center;gap:.4rem;text-align:center;border:2px dashed var(--rest);border-radius:1.1rem;background:var(--card);align-content:center;min-height:min(58vh,34rem);padding:2rem 1rem;transition:border-color .15s,background .15s}
 .pick svg{width:3.75rem;height:3.75rem;margin-bottom:.5rem;stroke:var(--accent);fill:none;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
 .pick h2{font-size:1.3rem}
 .pick .buttons{justify-content:center;margin-top:1rem}
 .pick kbd{font:inherit;border:1px solid var(--line);border-bottom-width:2px;border-radius:.35rem;padding:0 .35rem;background:var(--paper)}
-.camera{display:none}
-@media (pointer:coarse){.camera{display:contents}.mouse{display:none}}
+.pick .buttons>div:not([class]){display:contents}
+.camera,.touch,.again,main:not([data-state=empty]) .first-time{display:none}
+main:not([data-state=empty]) .again{display:inline}
+@media (any-pointer:coarse){.camera{display:contents}}
+@media (hover:none){.touch{display:inline}.mouse{display:none}.pick .buttons{width:100%;max-width:26rem}.pick .button{flex:1 1 9rem}}
 .dragging .pick{border-color:var(--accent);border-style:solid;background:var(--tint)}
 main:not([data-state=empty]) :is(.intro,.pick svg,.pick .under){display:none}
-main:not([data-state=empty]) .pick{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.6rem 1rem;text-align:left;padding:.6rem .75rem .6rem 1rem;border-width:1px;border-radius:.9rem}
+main:not([data-state=empty]) .pick{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.6rem 1rem;text-align:left;padding:.6rem .75rem .6rem 1rem;border-width:1px;border-radius:.9rem;min-height:0}
 main:not([data-state=empty]) .pick h2{font-size:.95rem;font-weight:500;letter-spacing:0;color:var(--soft)}
 main:not([data-state=empty]) .pick .buttons{margin:0}
 main:not([data-state=empty]) .pick .button{min-height:2.5rem;background:var(--card);border-color:var(--line);color:inherit}
@@ -59,7 +62,7 @@ input[type=password]{background:var(--card);border:1px solid var(--soft);border-
 .stage img{object-fit:fill}
 .stage canvas{opacity:var(--overlay);image-rendering:pixelated;transition:opacity .15s}
 .cross{position:absolute;width:1.5rem;height:1.5rem;margin:-.75rem 0 0 -.75rem;border:2px solid #fff;border-radius:50%;box-shadow:0 0 0 2px #000,inset 0 0 0 2px #000;pointer-events:none}
-.tip{position:absolute;z-index:1;max-width:min(16rem,90%);width:max-content;padding:.35rem .65rem;border-radius:.5rem;background:var(--ink);color:var(--paper);font-size:.875rem;line-height:1.35;pointer-events:none;overflow-wrap:anywhere;box-shadow:0 .25rem 1rem #0005}
+.tip{position:absolute;z-index:1;max-width:min(22rem,94%);width:max-content;padding:.35rem .65rem;border-radius:.5rem;background:var(--ink);color:var(--paper);font-size:.875rem;line-height:1.35;pointer-events:none;overflow-wrap:anywhere;box-shadow:0 .25rem 1rem #0005}
 .tip strong{display:block}
 .busy{position:absolute;inset:0;display:grid;place-content:center;justify-items:center;gap:.75rem;background:#0008}
 .busy p{background:var(--card);border-radius:.6rem;padding:.5rem 1rem;display:flex;gap:.75rem;align-items:center;font-weight:600}
@@ -73,6 +76,7 @@ input[type=password]{background:var(--card);border:1px solid var(--soft);border-
 .overlay output{color:var(--soft)}
 
 .panel{display:grid;grid-template-columns:minmax(0,1fr);gap:1rem;min-width:0}
+.panel h3{font-size:1rem}
 .panel h2{font-size:1.15rem;letter-spacing:0}
 .panel h2+p{margin-top:.15rem}
 .spectrum{display:block;width:100%;height:1.1rem;border-radius:.4rem;background:var(--well)}
@@ -82,11 +86,15 @@ input[type=password]{background:var(--card);border:1px solid var(--soft);border-
 .legend{display:grid;gap:.15rem;max-height:min(30rem,60vh);overflow-y:auto;margin:0 -.5rem;padding:.2rem .5rem}
 .legend label{display:grid;grid-template-columns:auto auto minmax(0,1fr) auto;gap:0 .65rem;align-items:center;padding:.4rem .5rem;margin:0 -.5rem;border-radius:.6rem;cursor:pointer;min-height:2.75rem}
 .legend label:hover,.legend .at label{background:var(--well)}
-.legend input:not(:checked)~*{opacity:.62}
+.legend input:not(:checked)~.name{text-decoration:line-through;color:var(--soft)}
+.legend input:not(:checked)~.swatch{opacity:.35}
 .legend .swatch{display:inline-grid;place-items:center;min-width:1.75rem;height:1.75rem;padding:0 .3rem;border-radius:.5rem;background:var(--c);color:var(--i);font-size:.8rem;font-weight:700;box-shadow:inset 0 0 0 1px #8888}
 .legend .name{line-height:1.25}
 .legend .share{font-weight:600;text-align:right}
 .legend small{grid-column:3/-1;color:var(--soft);font-size:.8125rem;line-height:1.3}
+.downloads{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:.5rem;margin-top:.5rem}
+.downloads .button{flex-direction:column;gap:0;padding:.4rem .5rem;font-size:.875rem}
+.downloads small{color:var(--soft);font-weight:400;font-size:.8125rem}
 .rest{color:var(--soft);font-size:.875rem}
 .field{display:flex;gap:.75rem;align-items:center;justify-content:space-between;font-size:.9rem}
 .panel details{border-top:1px solid var(--line);padding-top:.75rem}

@@ -33,6 +33,7 @@ export const playgroundViewScript = `
   const mostPixels = 12e6;
   // One colour per id; while a class is pointed at, the others fade.
   const paint = lit => {
+    if (!shown) return;
     const { mask: { width, height, ids }, classes, hidden } = shown;
     const colours = new Uint8ClampedArray(4 * 65536);
     for (const [id, { color }] of classes) {
@@ -132,7 +133,8 @@ export const playgroundViewScript = `
     return { name: facts ? facts.name : 'background', details: facts ? [confidenceText(confidence), segment ? percent(segment.area / mask.ids.length) + ' of the picture' : ''].filter(Boolean).join(' · ') : '' };
   };
   let pointer = null;
-  const pointAt = (x, y, cross) => {
+  // A finger hides what lies below it, so there the words stand above and a ring shows the place; so for keys.
+  const pointAt = (x, y, kind) => {
     const { width, height } = shown.mask;
     pointer = { x: Math.max(0, Math.min(width - 1, x)), y: Math.max(0, Math.min(height - 1, y)) };
     const { name, details } = readAt(pointer.x, pointer.y);
@@ -143,12 +145,12 @@ export const playgroundViewScript = `
     const [room, tall] = [stage.clientWidth, stage.clientHeight];
     const beside = left * room + 14 + tip.offsetWidth > room ? left * room - 14 - tip.offsetWidth : left * room + 14;
     tip.style.left = Math.max(0, Math.min(room - tip.offsetWidth, beside)) + 'px';
-    tip.style.top = Math.max(0, Math.min(tall - tip.offsetHeight, top * tall + 14)) + 'px';
-    one('cross').hidden = !cross;
+    tip.style.top = Math.max(0, Math.min(tall - tip.offsetHeight, kind === 'mouse' ? top * tall + 14 : top * tall - 20 - tip.offsetHeight)) + 'px';
+    one('cross').hidden = kind === 'mouse';
     one('cross').style.left = left * 100 + '%';
     one('cross').style.top = top * 100 + '%';
     one('readout').textContent = name + (details ? ' · ' + details : '');
-    if (cross) say(name + (details ? ', ' + details.replaceAll(' · ', ', ') : '') + ', at ' + Math.round(left * 100) + '% from the left, ' + Math.round(top * 100) + '% from the top');
+    if (kind === 'keys') say(name + (details ? ', ' + details.replaceAll(' · ', ', ') : '') + ', at ' + Math.round(left * 100) + '% from the left, ' + Math.round(top * 100) + '% from the top');
   };
   const pointAway = () => {
     one('tip').hidden = one('cross').hidden = true;

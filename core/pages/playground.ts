@@ -72,7 +72,8 @@ const panel = html`<section id="panel" class="panel" aria-labelledby="panel-titl
 <ul id="legend" class="legend" aria-labelledby="panel-title"></ul>
 <p id="rest" class="rest"></p>
 <ul id="notes" class="notes" hidden></ul>
-<div class="buttons" role="group" aria-label="Download"><button id="save-png" class="button">Label map (PNG)</button><button id="save-json" class="button">Result (JSON)</button><button id="save-picture" class="button">Picture with labels</button></div>
+<div role="group" aria-labelledby="download-title"><h3 id="download-title">Download</h3>
+<div class="downloads"><button id="save-png" class="button">Label map <small>PNG</small></button><button id="save-json" class="button">Result <small>JSON</small></button><button id="save-picture" class="button">Picture <small>with labels</small></button></div></div>
 <div id="threshold-part" hidden><label class="field"><span>Foreground threshold</span><input id="threshold" type="number" step="any" aria-describedby="threshold-help"></label><p id="threshold-help" class="under">Higher: fewer pixels get a class. Empty: the model’s own.</p></div>
 <details><summary>The same from a terminal</summary><pre id="curl" tabindex="0" role="region" aria-label="curl command"></pre><button id="copy-curl" class="plain">Copy</button></details>
 </section>`;
@@ -80,7 +81,7 @@ const panel = html`<section id="panel" class="panel" aria-labelledby="panel-titl
 /** Where images come in: a place to drop them on, and buttons that open the files or the camera. */
 const pick = html`<section class="pick" aria-labelledby="pick-title">
 <svg viewBox="0 0 48 48" aria-hidden="true"><rect x="5" y="9" width="38" height="30" rx="5"/><circle cx="17" cy="19" r="3.5"/><path d="M6 34l11-9 8 6 7-8 10 9"/></svg>
-<h2 id="pick-title">Drop an image here</h2>
+<h2 id="pick-title"><span class="first-time"><span class="mouse">Drop an image here</span><span class="touch">Start with an image</span></span><span class="again"><span class="mouse">Drop, paste or choose another image</span><span class="touch">Another image</span></span></h2>
 <p class="under mouse">or paste one with <kbd>Ctrl</kbd> <kbd>V</kbd></p>
 <div class="buttons"><div><input id="file" class="vh" type="file" accept="image/*"><label for="file" class="button first">Choose an image</label></div>
 <div class="camera"><div><input id="camera" class="vh" type="file" accept="image/*" capture="environment"><label for="camera" class="button">Take a photo</label></div></div></div>
