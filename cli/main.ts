@@ -10,6 +10,7 @@ import { registerEvaluate } from './evaluate.ts';
 import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
 import { registerRun } from './run.ts';
+import { registerServe } from './serve.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
 const examples = `
@@ -24,6 +25,9 @@ Photos in, labels and a report out; then names, an export, and the model on othe
   selflabel classes rename result 3 dog
   selflabel export result --format coco --to coco
   selflabel predict more-photos --model result/model --out more
+
+The model over HTTP:
+  selflabel serve result/model
 
 selflabel help COMMAND says more. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`;
 
@@ -41,6 +45,7 @@ registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);
 registerExport(program, openFolder);
 registerDoctor(program);
+registerServe(program);
 registerDemo(program);
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */

@@ -145,7 +145,7 @@ const segmentation = object(
         color: { type: 'string' },
         pixels: count('Pixels of the class.'),
         share: share('Of the image.'),
-        confidence: share('Mean over its positions in the model’s grid.'),
+        confidence: share('Mean over its segments, by their pixels.'),
         segments: count('Connected regions.'),
       }),
     },

@@ -27,6 +27,13 @@ export const keys = {
 
   model: (model: string, version: string, file: string) => `models/${model}/${version}/${file}`,
   currentModel: (model: string) => `models/${model}/current.json`,
+  modelsPrefix: 'models/',
+  jobsPrefix: 'jobs/',
+
+  /** An answer of the API that is too large to be sent; read through a link, deleted after a day. */
+  result: (id: string, extension: string) => `results/${id}.${extension}`,
+  /** What an Idempotency-Key was first used for. */
+  wish: (hash: string) => `wishes/${hash}.json`,
 };
 
 /** The piece's name from its marker key. */
