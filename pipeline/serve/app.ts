@@ -130,7 +130,6 @@ class App implements ServeApp {
       limits: this.#limits,
       shelf: this.#shelf,
       turns: this.#turns,
-      page: this.#options.page,
     };
   }
 }
