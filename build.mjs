@@ -1,4 +1,5 @@
 /** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -45,5 +46,16 @@ await build({
     js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
   },
   minify: true,
+});
+// For browsers and Node alike, with its types beside it.
+await build({
+  ...common,
+  entryPoints: { client: 'client/index.ts' },
+  outdir: 'dist',
+  platform: 'neutral',
+  target: 'es2022',
+});
+execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--project', `${root}client`], {
+  stdio: 'inherit',
 });
 chmodSync(`${root}dist/selflabel.mjs`, 0o755);
