@@ -116,7 +116,9 @@ const paths: Readonly<Record<string, Partial<Record<HttpMethod, Operation>>>> = 
         200: {
           description: 'The segmentation.',
           content: {
-            ...json('Segmentation'),
+            'application/json': {
+              schema: { anyOf: [schemaRef('Segmentation'), schemaRef('CocoInstances'), schemaRef('LabelStudioTasks')] },
+            },
             'image/png': binary,
             'application/geo+json': { schema: schemaRef('FeatureCollection') },
             'application/xml': { schema: { type: 'string' } },

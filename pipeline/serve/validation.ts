@@ -17,7 +17,8 @@ const options = {
   allowUnionTypes: true,
   validateFormats: false,
 } as const;
-const bodies = new Ajv2020(options).addSchema(document, id);
+/** `strictSchema` off: the document around the schemas has words of its own. */
+const bodies = new Ajv2020({ ...options, strictSchema: false }).addSchema(document, id);
 /** Parameters come as text. */
 const texts = new Ajv2020({ ...options, coerceTypes: true });
 
@@ -78,6 +79,14 @@ export class Parameters {
       values[name] = schema.type !== 'array' ? list[0] : list.length === 1 && list[0] === '' ? [] : list;
     }
     if (!this.#check(values)) throw violation(this.#check.errors ?? [], '');
+    // A text as 1e999 becomes a number, but none that anything can be done with.
+    const endless = Object.keys(values).find(
+      name => typeof values[name] === 'number' && !Number.isFinite(values[name]),
+    );
+    if (endless)
+      throw new Problem('malformed', `${endless} must be a number`, {
+        errors: [{ path: endless, message: 'must be finite' }],
+      });
     return values;
   }
 }
