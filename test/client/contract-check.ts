@@ -28,10 +28,10 @@ function routeOf(method: string, path: string): Route | undefined {
 const essence = (type: string | null) => (type ?? '').split(';')[0]!.trim();
 
 /** A text of a query or header as the value it stands for. */
-function valueOf({ schema }: Parameter, text: string): unknown {
+function parsed({ schema }: Parameter, text: string): unknown {
   if (schema.type === 'array') {
     const items = schema.items as Parameter['schema'];
-    return text === '' ? [] : text.split(',').map(item => valueOf({ schema: items } as Parameter, item));
+    return text === '' ? [] : text.split(',').map(item => parsed({ schema: items } as Parameter, item));
   }
   return schema.type === 'number' || schema.type === 'integer' ? Number(text) : text;
 }
@@ -41,12 +41,12 @@ async function requestBreaches(request: Request, { operation }: Route): Promise<
   const parameters = operation.parameters ?? [];
   for (const [name, text] of new URL(request.url).searchParams) {
     const parameter = parameters.find(one => one.in === 'query' && one.name === name);
-    if (parameter) found.push(...breaches(parameter.schema, valueOf(parameter, text)).map(words => `${name}${words}`));
+    if (parameter) found.push(...breaches(parameter.schema, parsed(parameter, text)).map(words => `${name}${words}`));
     else found.push(`no parameter ${name}`);
   }
   for (const parameter of parameters.filter(one => one.in === 'header')) {
     const text = request.headers.get(parameter.name);
-    if (text !== null) found.push(...breaches(parameter.schema, valueOf(parameter, text)));
+    if (text !== null) found.push(...breaches(parameter.schema, parsed(parameter, text)));
   }
   if (!operation.requestBody) return found;
   const type = essence(request.headers.get('content-type'));

@@ -77,7 +77,8 @@ function typeOf(schema: Schema): string {
 function arrayOf({ items, minItems, maxItems }: Schema): string {
   const item = typeOf(items!);
   if (minItems !== undefined && minItems === maxItems) return `readonly [${Array(minItems).fill(item).join(', ')}]`;
-  return `readonly ${/^\w+$/.test(item) ? item : `(${item})`}[]`;
+  const compound = items!.oneOf ?? items!.anyOf ?? items!.enum ?? items!.items;
+  return `readonly ${compound ? `(${item})` : item}[]`;
 }
 
 function objectOf({ properties, required = [], additionalProperties }: Schema): string {
