@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { type HttpServer, listen } from '#adapters/http/http-server';
-import type { ServeOptions } from '#pipeline/serve/api-ports';
+import type { ObjectStore } from '#pipeline/ports';
+import type { ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type Running, start } from '../command-line.ts';
 import { type ApiWorld, apiWorld } from '../pipeline/serve/api-world.ts';
 import { type SmallModel, smallModelFiles } from '../pipeline/serve/small-model.ts';
@@ -38,9 +39,15 @@ export function servedModel(model: SmallModel = {}): () => string {
   return () => address;
 }
 
-/** To be called inside a suite: the application with a store in memory, behind a port. */
-export function servedWorld(options: ServeOptions = {}): { world: ApiWorld; address: () => string } {
-  const world = apiWorld(options);
+/** To be called inside a suite: the application with a store in memory, behind a port. @param more other ports */
+export function servedWorld(
+  options: ServeOptions = {},
+  more: (store: () => ObjectStore) => Partial<ServePorts> = () => ({}),
+): { world: ApiWorld; address: () => string } {
+  const world: ApiWorld = apiWorld(
+    options,
+    more(() => world.store),
+  );
   let server: HttpServer;
   beforeAll(async () => {
     server = await listen(world.app, { host: '127.0.0.1', port: 0 });
