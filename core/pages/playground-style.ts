@@ -2,7 +2,7 @@
 import { pageStyle } from './page-style.ts';
 
 /** Base64 of the style sheet's SHA-256, for the page's policy. A test holds the two together. */
-export const playgroundStyleSha256 = 'HhDOlXh5Xf4Ou0JqIkDnZLjBD+SHbNS0byjoyqKKQzw=';
+export const playgroundStyleSha256 = 'tr2QxA9sGLxGQJAIPy6KxJbRFZXAYGfeasIGWinEb0I=';
 
 export const playgroundStyle = `${pageStyle}html{-webkit-text-size-adjust:100%}
 body{min-height:100vh;min-height:100dvh;display:flex;flex-direction:column}
@@ -34,7 +34,7 @@ input:focus-visible+.button{outline:3px solid var(--accent);outline-offset:2px}
 .camera,.touch,.again,main:not([data-state=empty]) .first-time{display:none}
 main:not([data-state=empty]) .again{display:inline}
 @media (any-pointer:coarse){.camera{display:contents}}
-@media (hover:none){.touch{display:inline}.mouse{display:none}.pick .buttons{width:100%;max-width:26rem}.pick .button{flex:1 1 9rem}}
+@media (hover:none){.touch{display:inline}.mouse{display:none}.pick .buttons{width:100%;max-width:26rem}.pick .button{flex:1 1 9rem;padding-inline:.6rem;white-space:nowrap}}
 .dragging .pick{border-color:var(--accent);border-style:solid;background:var(--tint)}
 main:not([data-state=empty]) :is(.intro,.pick svg,.pick .under){display:none}
 main:not([data-state=empty]) .pick{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.6rem 1rem;text-align:left;padding:.6rem .75rem .6rem 1rem;border-width:1px;border-radius:.9rem;min-height:0}
@@ -83,12 +83,12 @@ input[type=password]{background:var(--card);border:1px solid var(--soft);border-
 .tools{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center}
 .tools input{flex:1 1 8rem;min-height:2.25rem}
 .tools .plain{min-height:2.25rem}
-.legend{display:grid;gap:.15rem;max-height:min(30rem,60vh);overflow-y:auto;margin:0 -.5rem;padding:.2rem .5rem}
+.legend{display:grid;gap:.15rem;max-height:min(30rem,50vh);overflow-y:auto;margin:0 -.5rem;padding:.2rem .5rem}
 .legend label{display:grid;grid-template-columns:auto auto minmax(0,1fr) auto;gap:0 .65rem;align-items:center;padding:.4rem .5rem;margin:0 -.5rem;border-radius:.6rem;cursor:pointer;min-height:2.75rem}
 .legend label:hover,.legend .at label{background:var(--well)}
 .legend input:not(:checked)~.name{text-decoration:line-through;color:var(--soft)}
 .legend input:not(:checked)~.swatch{opacity:.35}
-.legend .swatch{display:inline-grid;place-items:center;min-width:1.75rem;height:1.75rem;padding:0 .3rem;border-radius:.5rem;background:var(--c);color:var(--i);font-size:.8rem;font-weight:700;box-shadow:inset 0 0 0 1px #8888}
+.legend .swatch{display:inline-grid;place-items:center;min-width:2.25rem;height:1.75rem;padding:0 .3rem;border-radius:.5rem;background:var(--c);color:var(--i);font-size:.8rem;font-weight:700;box-shadow:inset 0 0 0 1px #8888}
 .legend .name{line-height:1.25}
 .legend .share{font-weight:600;text-align:right}
 .legend small{grid-column:3/-1;color:var(--soft);font-size:.8125rem;line-height:1.3}
