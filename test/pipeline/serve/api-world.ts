@@ -1,5 +1,5 @@
 /** The API with everything real but the network: a store in memory, the runtime, the codec. */
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { afterAll, expect } from 'vitest';
 import { MemoryStore } from '#adapters/local/memory-store';
 import { nodeDigest } from '#adapters/local/node-digest';
@@ -87,9 +87,12 @@ export async function assertDocumented(route: Route, response: Response): Promis
   const schema = described.content![type]!.schema;
   if (!type.includes('json') || !schema) return;
   const body = (await response.clone().json()) as unknown;
-  const check = ajv.compile(absolute(schema));
+  const check = compiled.get(schema) ?? ajv.compile(absolute(schema));
+  compiled.set(schema, check);
   if (!check(body)) throw new Error(`${route.path} ${response.status}: ${JSON.stringify(check.errors?.slice(0, 3))}`);
 }
+
+const compiled = new Map<object, ValidateFunction>();
 
 /** References within the document, from outside it. */
 const absolute = (schema: object): object =>
