@@ -1,9 +1,10 @@
 /** The playground's behaviour in the browser: images in, requests, answers, problems, downloads. Only the service is asked. */
+import { playgroundAskScript } from './playground-ask-script.ts';
 import { playgroundMaskScript } from './playground-mask-script.ts';
 import { playgroundViewScript } from './playground-view-script.ts';
 
 /** Base64 of the script's SHA-256, for the page's policy: nothing else may run. A test holds the two together. */
-export const playgroundScriptSha256 = 'Pgt2LntGt5kE5+xCVTv3swfJ/Pu20+/eLvL9ag6IbZ0=';
+export const playgroundScriptSha256 = 'dR2494Eq5L2e+XCc9OqAL9IYTy4G/9X7+7xgsOWIPGw=';
 
 const behaviour = `
   const main = one('main');
@@ -18,67 +19,6 @@ const behaviour = `
   const stem = () => image.name.replace(/\\.[^.]*$/, '') || 'image';
   const imageTypes = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/tiff', 'image/avif']);
   const typeOf = blob => imageTypes.has(blob.type) ? blob.type : 'application/octet-stream';
-
-  // Problems: what the service says (RFC 9457), or what kept it from saying anything.
-  class Problem extends Error {
-    constructor(facts) {
-      super(facts.title);
-      Object.assign(this, facts);
-    }
-  }
-  const hideProblem = () => { one('problem').hidden = true; };
-  const action = (text, act) => {
-    const button = element('button', { className: 'button', textContent: text });
-    button.addEventListener('click', () => { hideProblem(); act(); });
-    return button;
-  };
-  const tokenForm = again => {
-    const field = element('input', { type: 'password', autocomplete: 'off', required: true });
-    const form = element('form', {}, element('label', {}, 'Access token', field), element('button', { className: 'button first', textContent: 'Use it' }));
-    form.addEventListener('submit', event => {
-      event.preventDefault();
-      token = field.value.trim();
-      hideProblem();
-      again();
-    });
-    return form;
-  };
-  const showProblem = ({ title, detail, status, errors, requestId, wait }, again) => {
-    const parts = [element('h2', { textContent: title })];
-    if (detail) parts.push(element('p', { textContent: detail }));
-    if (errors?.length) parts.push(element('ul', {}, ...errors.map(({ path, message }) => element('li', { textContent: path + ': ' + message }))));
-    if (wait) parts.push(element('p', { textContent: 'The service asks to wait ' + count(wait, 'second', 'seconds') + '.' }));
-    if (status === 401) parts.push(tokenForm(again));
-    const actions = [action(status === -1 ? 'Choose a file' : 'Try again', again)];
-    if (image && (status === 413 || status === 303)) actions.push(action('Send a smaller copy', sendSmaller));
-    if (status !== 401) parts.push(element('div', { className: 'buttons' }, ...actions));
-    if (requestId) parts.push(element('p', { className: 'under' }, 'Request ', element('code', { textContent: requestId })));
-    one('problem').replaceChildren(...parts);
-    one('problem').hidden = false;
-  };
-  const problemOf = async response => {
-    const wait = Number(response.headers.get('retry-after')) || 0;
-    const requestId = response.headers.get('x-request-id') ?? '';
-    try {
-      const facts = await response.json();
-      if (typeof facts.title === 'string') return new Problem({ requestId, ...facts, wait });
-    } catch {
-      // Not the service itself but something before it: there is only the status.
-    }
-    return new Problem({ title: 'The service answered ' + response.status + ' ' + response.statusText, detail: '', status: response.status, requestId, wait });
-  };
-  const ask = async (path, options = {}) => {
-    let response;
-    try {
-      response = await fetch(new URL(path, location.href), { redirect: 'manual', ...options, headers: { accept: 'application/json', ...options.headers, ...(token && { authorization: 'Bearer ' + token }) } });
-    } catch (error) {
-      if (error.name === 'AbortError') throw error;
-      throw new Problem({ title: 'The service cannot be reached', detail: 'Is it running, and is the network there?', status: 0 });
-    }
-    if (response.type === 'opaqueredirect') throw new Problem({ title: 'The result is too large for this page', detail: 'A smaller copy of the image gives a smaller result.', status: 303 });
-    if (!response.ok) throw await problemOf(response);
-    return response.json();
-  };
 
   // Models: which one answers, and what it is.
   const chosenModel = () => models.find(({ name }) => name === one('model').value);
@@ -105,7 +45,6 @@ const behaviour = `
       showProblem(troubleOf(error), loadModels);
     }
   };
-  const troubleOf = error => error instanceof Problem ? error : new Problem({ title: 'The answer cannot be shown', detail: error.message, status: 0 });
 
   // One image: shown at once, then asked about, then labelled.
   const setBusy = on => {
@@ -183,6 +122,7 @@ const behaviour = `
     if (!image) return;
     image.visible = false;
     photo.hidden = true;
+    if (shown) describeImage(shown.result);
   });
   const sendSmaller = async () => {
     try {
@@ -301,5 +241,5 @@ const behaviour = `
 `;
 
 export const playgroundScript = `'use strict';
-(() => {${playgroundMaskScript}${playgroundViewScript}${behaviour}})();
+(() => {${playgroundMaskScript}${playgroundViewScript}${playgroundAskScript}${behaviour}})();
 `;

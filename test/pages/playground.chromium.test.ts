@@ -152,6 +152,21 @@ describe.skipIf(!hasChromium)(`playground in Chromium${chromiumReason}`, () => {
     ]);
   });
 
+  test('an image that the browser cannot show is labelled all the same', async () => {
+    const { map } = await scenePhoto(3);
+    const page = await open(set => {
+      set.segment = async () => ({ body: await segmentationOf(map) });
+    });
+    await page
+      .locator('#file')
+      .setInputFiles({ name: 'scan.tiff', mimeType: 'image/tiff', buffer: Buffer.from('II*') });
+    await labelled(page);
+    await page.locator('#notes', { hasText: 'This browser cannot show the image itself' }).waitFor();
+    expect(await wrongPixels(page, painted(map.data))).toBe(0);
+    expect(await page.getByRole('button', { name: 'Picture' }).isVisible()).toBe(false);
+    expect(service().asked.at(-1)!.headers['content-type']).toBe('image/tiff');
+  });
+
   test('an image from the clipboard', async () => {
     const { file, map } = await scenePhoto(3);
     const page = await open(set => {
@@ -230,12 +245,15 @@ describe.skipIf(!hasChromium)(`playground in Chromium${chromiumReason}`, () => {
     expect(await page.getByRole('alert').textContent()).toMatch(words);
   });
 
-  test('too large an image: a smaller copy is offered and sent', async () => {
-    expectOnConsole(/status of 413/);
+  test.each([
+    [413, 'Too large'],
+    [422, 'Too many pixels: ask for a smaller “size”'],
+  ])('too large an image (%i): a smaller copy is offered and sent', async (status, title) => {
+    expectOnConsole(/status of 4/);
     const { file, map } = await scenePhoto(2, 2600, 100);
     const page = await open(set => {
       set.segment = ({ bytes }) => {
-        if (bytes.equals(file.buffer)) return problem(413, 'Too large');
+        if (bytes.equals(file.buffer)) return problem(status, title);
         return segmentationOf(map).then(body => ({ body }));
       };
     });
