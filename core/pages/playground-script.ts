@@ -4,7 +4,7 @@ import { playgroundMaskScript } from './playground-mask-script.ts';
 import { playgroundViewScript } from './playground-view-script.ts';
 
 /** Base64 of the script's SHA-256, for the page's policy: nothing else may run. A test holds the two together. */
-export const playgroundScriptSha256 = 'dR2494Eq5L2e+XCc9OqAL9IYTy4G/9X7+7xgsOWIPGw=';
+export const playgroundScriptSha256 = 'BrzFZfeMx3XTKf+GMvvUhwMf0DFAT+pL8h+EB8M6B6I=';
 
 const behaviour = `
   const main = one('main');
@@ -62,7 +62,10 @@ const behaviour = `
   };
   const requestPath = outputs => {
     const query = new URLSearchParams();
-    if (outputs) query.set('outputs', outputs);
+    if (outputs) {
+      query.set('outputs', outputs);
+      query.set('name', image.name.slice(0, 200));
+    }
     if (models.length > 1) query.set('model', one('model').value);
     if (one('threshold').value !== '' && chosenModel()?.decision === 'threshold') query.set('threshold', one('threshold').value);
     return 'v1/segment' + (query.size ? '?' + query : '');

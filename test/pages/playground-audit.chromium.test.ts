@@ -1,5 +1,5 @@
 /** Who can use the playground: every hand, every eye, every ear, every width of screen. */
-import type { Page } from 'playwright-core';
+import type { FileChooser, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { emptyLabelMap } from '#core/labels/label-map';
 import { chromiumReason, hasChromium } from './chromium.ts';
@@ -87,8 +87,17 @@ describe.skipIf(!hasChromium)(`playground for everybody, in Chromium${chromiumRe
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
     expect(await focused(page)).toBe('file');
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
-    await chooser.setFiles(file);
+    let chooser: FileChooser | undefined;
+    page.on('filechooser', opened => {
+      chooser = opened;
+    });
+    // On a busy machine a press can be too old by the time it is handled; people press again.
+    const opens = async () => {
+      if (!chooser) await page.keyboard.press('Enter');
+      return chooser !== undefined;
+    };
+    await expect.poll(opens, { timeout: 20_000, interval: 1000 }).toBe(true);
+    await chooser!.setFiles(file);
     await labelled(page);
     const said = (words: RegExp) => expect.poll(() => page.getByRole('status').first().textContent()).toMatch(words);
     await said(/^2 classes in this picture: honeycomb 12\.1%, zebra 4\.5%$/);

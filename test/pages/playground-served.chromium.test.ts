@@ -33,6 +33,7 @@ describe.skipIf(!hasChromium)(`playground of a running service, in Chromium${chr
     await dropFiles(page, [{ name: 'flags.png', mimeType: 'image/png', buffer: file }]);
     await page.locator('main[data-state=done]').waitFor();
     const { segments } = await new SegmentationClient(address()).segment(file);
+    expect(await page.evaluate('document.querySelector("#file-facts").textContent')).toMatch(/^60 × 40 · \d+ kB$/);
     const pixels = await overlayPixels(page);
     const painted = new Map<number, number>();
     for (let at = 0; at < pixels.length; at += 4) {

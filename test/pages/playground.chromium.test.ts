@@ -198,9 +198,9 @@ describe.skipIf(!hasChromium)(`playground in Chromium${chromiumReason}`, () => {
     await expect
       .poll(queries)
       .toEqual([
-        '?outputs=rle%2Cmask&model=scenes',
-        '?outputs=rle%2Cmask&model=streets',
-        '?outputs=rle%2Cmask&model=streets&threshold=0.125',
+        '?outputs=rle%2Cmask&name=scene-3.jpg&model=scenes',
+        '?outputs=rle%2Cmask&name=scene-3.jpg&model=streets',
+        '?outputs=rle%2Cmask&name=scene-3.jpg&model=streets&threshold=0.125',
       ]);
     await labelled(page);
     expect(await page.locator('#curl').textContent()).toContain('/v1/segment?model=streets&threshold=0.125');
