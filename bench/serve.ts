@@ -29,7 +29,7 @@ const size = { width: 500, height: 375 };
 
 export async function serve(): Promise<void> {
   requireData();
-  const folder = `${dataFolder}/segmentation/pets/images`;
+  const folder = `${dataFolder}/segmentation/coco128/images`;
   await runOn(folder, '.bench/serve', { clusters: 50, backbone: mobilenet });
   const photos = await photosOf(folder);
   const world = await openWorld('.bench/serve/model');

@@ -104,15 +104,10 @@ describe('the api function', () => {
   });
 
   it('puts a large result behind a link that works', async () => {
-    const batch = Array.from({ length: 16 }, () => ({ image: { s3Uri: `s3://${bucket}/photos/large.png` } }));
-    // Noise: thousands of segments.
-    const rows = Array.from({ length: 160 }, (_, y) =>
-      Array.from({ length: 160 }, (_, x) => 'rgb.'[(x * 31 + y * 17 + ((x * y) % 7)) % 4]!).join(''),
-    );
-    await store.put('photos/large.png', png(painting(rows, 4)));
-    const response = await handler(
-      event('POST', '/v1/segment/batch', { images: batch, params: { outputs: ['polygons', 'rle', 'mask'] } }),
-    );
+    // The numbers of 1600 × 1600 pixels as text.
+    const large = Buffer.from(png(painting(['rg', 'b.'], 800))).toString('base64');
+    const inputs = [{ name: 'image', datatype: 'BYTES', shape: [1], data: [large] }];
+    const response = await handler(event('POST', '/v2/models/small/infer', { inputs }));
     expect(response.statusCode).toBe(303);
     const { url, bytes } = json<{ url: string; bytes: number }>(response);
     expect(bytes).toBeGreaterThan(4 * 2 ** 20);
