@@ -237,11 +237,16 @@ export type JobRequest =
       readonly restarts?: number;
       readonly threshold?: 'from-scores' | 'from-masks' | number;
       readonly method?: 'selflabel' | 'pass';
-      readonly attention?: 'self-trained' | 'norm' | 'border' | string;
+      readonly attention?: 'self-trained' | 'pass' | 'norm' | 'border' | string;
+      readonly gate?: 'exact' | 'projected';
       readonly unit?: 'segments' | 'pixels' | 'object' | 'image';
       readonly refine?: 'guided' | 'none';
       readonly scales?: 1 | 2;
       readonly attendSample?: number;
+      readonly finetune?: 'none' | 'head' | 'all';
+      readonly trainMinutes?: number;
+      readonly trainEpochs?: number;
+      readonly trainBatch?: number;
       readonly kind?: 'run';
     }
   | {
@@ -272,6 +277,7 @@ export interface Job {
     | 'embed'
     | 'cluster'
     | 'label'
+    | 'finetune'
     | 'evaluate'
     | 'publish'
     | 'done'

@@ -9,6 +9,7 @@ import { cluster } from './cluster.ts';
 import { readJson } from './documents.ts';
 import { embed } from './embed.ts';
 import { evaluate } from './evaluate.ts';
+import { finetune } from './finetune.ts';
 import { label } from './label.ts';
 import { hasMarker } from './marker.ts';
 import { type Message, parseMessage, type WorkMessage } from './messages.ts';
@@ -26,6 +27,7 @@ export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFuncti
   embed,
   cluster,
   label,
+  finetune,
   evaluate,
   publish,
 };

@@ -3,7 +3,7 @@ import { decodeIndexPng, encodeOverlayPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { resizeLabelMap } from '#core/image/resize';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
 import { thumbnailSize } from '#core/pages/thumbnail-size';
 import { readObject } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -29,7 +29,7 @@ export async function writeThumbnails(
   const order = new Map([...names].map((name, i) => [name, String(i).padStart(5, '0')]));
   const thumbnails = new Map<string, Thumbnail>();
   for (const shard of plan.shards) {
-    const wanted = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))]
+    const wanted = [...readTar(await readObject(ports.store, outputKey(plan, finalLabels(plan), shard, 'tar')))]
       .map(({ name, bytes }) => ({ name: name.slice(0, -'.png'.length), bytes }))
       .filter(({ name }) => names.has(name));
     const work = async ({ name, bytes }: (typeof wanted)[number]) =>

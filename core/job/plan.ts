@@ -29,6 +29,10 @@ export interface Plan {
   readonly fingerprints: Readonly<Record<Stage, string>>;
 }
 
+/** The stage whose label maps are the job's result. */
+export const finalLabels = ({ request }: Plan): 'label' | 'finetune' =>
+  request.kind === 'run' && request.finetune !== 'none' ? 'finetune' : 'label';
+
 /** Images per shard: few enough to lose minutes only when a machine dies, many enough that messages cost nothing. */
 export const shardSize = (images: number): number => (images <= 65_536 ? 256 : 2048);
 
