@@ -2,6 +2,8 @@
  * The API beside what it cannot do without: decoding, the model and encoding in a bare loop, by turns in the same process.
  * Latency of one request at a time over a socket; throughput with 16 in flight; how late the event loop gets; memory.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { Agent, request as ask } from 'node:http';
 import { availableParallelism } from 'node:os';
@@ -34,6 +36,7 @@ export async function serve(): Promise<void> {
   const photos = await photosOf(folder);
   const world = await openWorld('.bench/serve/model');
   try {
+    await coldStarts(photos[0]!);
     await oneAtATime(world, photos);
     await manyAtOnce(world, photos);
     await memory(world, photos);
@@ -82,6 +85,47 @@ async function photosOf(folder: string): Promise<Uint8Array[]> {
   }
   mkdirSync('.bench', { recursive: true });
   return photos;
+}
+
+/** Imports the runtime, opens a session and runs it once, with nothing around it. */
+const bareStart = `
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create('.bench/serve/model/model.onnx');
+  await session.run({ image: new Tensor('float32', new Float32Array(3 * 256 * 352), [1, 3, 256, 352]) });
+`;
+
+/** From the start of a process to its first answer, beside the runtime's own start. Needs `npm run build`. */
+async function coldStarts(photo: Uint8Array): Promise<void> {
+  const ratios: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const started = performance.now();
+    await once(spawn(process.execPath, ['--input-type=module', '-e', bareStart], { stdio: 'inherit' }), 'exit');
+    const bareTime = performance.now() - started;
+    const time = await firstAnswer(photo);
+    ratios.push(time / bareTime);
+    console.log(`bare start ${bareTime.toFixed(0)} ms, first answer ${time.toFixed(0)} ms`);
+  }
+  console.log(`cold start, median of ${rounds}: ${median(ratios).toFixed(2)} times the bare one (below 1.5)`);
+}
+
+async function firstAnswer(photo: Uint8Array): Promise<number> {
+  const started = performance.now();
+  const words = ['dist/selflabel.mjs', 'serve', '.bench/serve/model', '--port', '0', '--quiet'];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  for await (const text of child.stderr) {
+    said += text;
+    if (said.includes('serving')) break;
+  }
+  const [, url] = /on (http:\S+)/.exec(said) ?? [];
+  if (!url) throw new Error(said);
+  const headers = { 'content-type': 'image/jpeg' };
+  const answer = await fetch(`${url}/v1/segment`, { method: 'POST', headers, body: photo as Uint8Array<ArrayBuffer> });
+  await answer.arrayBuffer();
+  const time = performance.now() - started;
+  child.kill();
+  await once(child, 'exit');
+  return time;
 }
 
 /** What every answer needs: decoding, the model with its decision, and the document. */

@@ -4,13 +4,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { defaultClasses, formatClassMap, withClasses } from '#core/labels/class-map';
 import { refuses, selflabel } from '../command-line.ts';
 import { png } from '../pipeline/serve/api-world.ts';
 import { painting, smallModelFiles } from '../pipeline/serve/small-model.ts';
 import { scratchRoom } from '../scratch-rooms.ts';
 import { whileServing } from '../served.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const room = scratchRoom();
 const picture = png(painting(['rg', 'b.'], 32));

@@ -78,6 +78,34 @@ describe('a published model', () => {
     expect([response.status, (await problemOf(response)).type]).toEqual([503, '/problems/model-unusable']);
   });
 
+  it('is not loaded again and again where that failed, only after a while', async () => {
+    const world = apiWorld({ recheckSeconds: 10 });
+    await publishSmall(world.store);
+    const onnx = keys.model('small', 'v1', 'model.onnx');
+    const whole = (await world.store.get(onnx))!;
+    await world.store.put(onnx, new Uint8Array([1, 2, 3]));
+    const status = async () => (await asked(world, 'segment', post('/v1/segment', file))).status;
+    expect(await status()).toBe(503);
+    await world.store.put(onnx, whole);
+    expect(await status()).toBe(503);
+    world.clock.time += 61_000;
+    expect(await status()).toBe(200);
+  });
+
+  it('is listed without being loaded, however many there are', async () => {
+    const world = apiWorld();
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await publishSmall(world.store, { name });
+    await world.store.put(keys.model('c', 'v1', 'card.json'), new TextEncoder().encode('{}'));
+    const { models } = (await (await asked(world, 'listModels', get('/v1/models'))).json()) as {
+      models: { name: string }[];
+    };
+    expect(models.map(({ name }) => name)).toEqual(['a', 'b', 'd', 'e', 'f']);
+    expect((await asked(world, 'getModel', get('/v1/models/c'))).status).toBe(503);
+    for (const name of ['a', 'b', 'd', 'e', 'f', 'a']) {
+      expect((await asked(world, 'segment', post(`/v1/segment?model=${name}`, file))).status).toBe(200);
+    }
+  });
+
   it('is one of several: requests name it, or the server prefers one', async () => {
     const world = apiWorld();
     await publishSmall(world.store, { name: 'a' });
