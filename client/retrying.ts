@@ -8,7 +8,7 @@ export interface Patience {
   readonly longestWait: number;
 }
 
-/** Repeats on 429 and 503. @throws ApiProblem the last one; whatever `signal` was aborted with */
+/** Repeats on 429 and 503 that may pass. @throws ApiProblem the last one; whatever `signal` was aborted with */
 export async function retrying<T>(
   { retries, longestWait }: Patience,
   signal: AbortSignal | undefined,
@@ -18,13 +18,17 @@ export async function retrying<T>(
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof ApiProblem) || ![429, 503].includes(error.status) || attempt >= retries) throw error;
+      if (!(error instanceof ApiProblem) || !passes(error) || attempt >= retries) throw error;
       const seconds = error.retryAfter ?? backoff(attempt);
       if (seconds > longestWait) throw error;
       await pause(seconds, signal);
     }
   }
 }
+
+/** The service says when to come back where that helps; what stands before it (a gateway, a proxy) may say nothing. */
+const passes = ({ status, retryAfter, kind }: ApiProblem): boolean =>
+  (status === 429 || status === 503) && (retryAfter !== undefined || kind === '');
 
 /** Half a second, doubled each time, with jitter so that many clients do not come back at once. */
 const backoff = (attempt: number): number => 0.5 * 2 ** attempt * (0.5 + Math.random() / 2);
