@@ -1,4 +1,5 @@
 /** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +60,17 @@ await build({
 for (const file of ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.sha256', 'package.json', 'package-lock.json'])
   cpSync(root + file, `${root}dist/gpu-task/${basename(file)}`);
 copyPictureLayer();
+// For browsers and Node alike, with its types beside it.
+await build({
+  ...common,
+  entryPoints: { client: 'client/index.ts' },
+  outdir: 'dist',
+  platform: 'neutral',
+  target: 'es2022',
+});
+execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '--project', `${root}client`], {
+  stdio: 'inherit',
+});
 chmodSync(`${root}dist/selflabel.mjs`, 0o755);
 
 /**

@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const rooms = ['core', 'pipeline', 'adapters', 'functions', 'gpu-tasks', 'infra', 'cli'] as const;
+const rooms = ['client', 'core', 'pipeline', 'adapters', 'functions', 'gpu-tasks', 'infra', 'cli'] as const;
 type Room = (typeof rooms)[number];
 
 /** What each room may import. Packages by name; rooms by their `#` path. */
 const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
+  client: () => false,
   core: specifier => specifier.startsWith('#core/') || ['zod', 'ml-matrix'].includes(specifier),
   pipeline: (specifier, file) =>
     /^#(core|pipeline)\//.test(specifier) || specifier === 'zod' || mayValidate(specifier, file),

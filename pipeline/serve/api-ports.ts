@@ -92,6 +92,4 @@ export interface ServeOptions {
   /** Origin that browsers may call from; `*` for any. Default: none. */
   readonly corsOrigin?: string | undefined;
   readonly token?: TokenRules | undefined;
-  /** The HTML page at `/`. */
-  readonly page?: string | undefined;
 }

@@ -131,7 +131,6 @@ class App implements ServeApp {
       shelf: this.#shelf,
       turns: this.#turns,
       admission: this.#admission,
-      page: this.#options.page,
     };
   }
 }

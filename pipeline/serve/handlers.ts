@@ -1,6 +1,7 @@
 /** What each operation of the document does. */
 
 import { keptClasses } from '#core/labels/class-map';
+import { playgroundPage, playgroundPolicy } from '#core/pages/playground';
 import type { Turnstile } from '#core/turnstile';
 import { mapInOrder } from '../in-flight.ts';
 import { programVersion } from '../version.ts';
@@ -38,7 +39,6 @@ export interface World {
   /** Images worked on at once. */
   readonly turns: Turnstile;
   readonly admission: Admission;
-  readonly page: string | undefined;
 }
 
 export interface Answered {
@@ -186,18 +186,13 @@ const infer: Handler = async (world, { id, names, body, bodyType, header }) => {
   });
 };
 
-const playground: Handler = async ({ page }) => {
-  if (page === undefined) throw new Problem('no-route', 'there is no page here; GET /openapi.json lists the routes');
-  const bytes = new TextEncoder().encode(page);
+const playground: Handler = async () => {
+  const bytes = new TextEncoder().encode(playgroundPage({ version: programVersion }));
   return {
     answer: { mediaType: 'text/html', extension: 'html', bytes },
-    headers: { 'content-security-policy': pagePolicy },
+    headers: { 'content-security-policy': playgroundPolicy },
   };
 };
-
-/** The page brings everything it needs and talks to this server only. */
-const pagePolicy =
-  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** By operation id. */
 export const handlers: Readonly<Record<string, Handler>> = {
