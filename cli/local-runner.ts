@@ -1,4 +1,5 @@
 /** Runs a job on this machine: the same stages as in the cloud, on a folder and an in-memory queue. */
+import { giveHeapRoom } from '#adapters/local/heap-room';
 import { MemoryQueue } from '#adapters/local/memory-queue';
 import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
@@ -21,6 +22,7 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
   for (;;) {
     const [message] = await queue.receive(1, 0);
     if (!message) break;
+    giveHeapRoom();
     await runMessage(ports, queues, message.body);
     await queue.delete(message.receipt);
   }

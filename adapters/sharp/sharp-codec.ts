@@ -19,8 +19,8 @@ const inflateAsync = promisify<Uint8Array, { maxOutputLength: number }, Uint8Arr
 /** Only against files made to keep a decoder busy for ever: far longer than any photo takes. */
 const decodeSeconds = 300;
 
-/** Of Node's thread pool, unless UV_THREADPOOL_SIZE says otherwise. */
-const poolThreads = 4;
+/** Of Node's thread pool. */
+const poolThreads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
 
 /** Raw pixels with 3 or 4 channels. */
 interface Pixels extends Size {
@@ -36,8 +36,11 @@ interface Pixels extends Size {
 export class SharpCodec implements ImageCodec {
   readonly #turnstile: Turnstile;
 
-  /** @param atOnce pictures worked on at the same time; the others wait outside Node's thread pool, which reading files needs too */
-  constructor(atOnce: number = Math.min(availableParallelism(), poolThreads - 1)) {
+  /**
+   * @param atOnce pictures worked on at the same time, one more than cores, so that none idles while results are handed over;
+   * the others wait outside Node's thread pool, which reading files needs too
+   */
+  constructor(atOnce: number = Math.min(availableParallelism() + 1, poolThreads - 1)) {
     this.#turnstile = new Turnstile(atOnce);
   }
 

@@ -47,6 +47,7 @@ export function trainRidgeHead(
   const history: RidgeRound[] = [];
   let weights: Float64Array = new Float64Array(dimension + 1);
   let scores = seeds;
+  const sums = { up: new ClassMoments(dimension), down: new ClassMoments(dimension) };
   let before: Int32Array | undefined;
   for (let round = 0; round < rounds; round++) {
     const [negativeCeiling, positiveFloor] = quantiles(scores, [negativeQuantile, positiveQuantile]) as [
@@ -55,7 +56,9 @@ export function trainRidgeHead(
     ];
     const positives = indicesWhere(scores, score => score >= positiveFloor);
     const negatives = indicesWhere(scores, score => score <= negativeCeiling);
-    weights = fitRidge(features, dimension, positives, negatives, ridge);
+    sums.up.become(positives, features);
+    sums.down.become(negatives, features);
+    weights = fitRidge(sums.up.means(), sums.down.means(), dimension, ridge);
     const kept = before ? shareWithin(positives, before) : Number.NaN;
     scores = ridgeScores({ weights }, features);
     const separation = meanAt(scores, positives) - meanAt(scores, negatives);
@@ -89,15 +92,7 @@ export function ridgeScores({ weights }: Pick<RidgeHead, 'weights'>, features: F
  * With weights 0.5 / (share of the class), XᵀVX/m is the mean of both classes' means of x xᵀ, and XᵀVy/m half the
  * difference of their means of x: only sums per class are needed.
  */
-function fitRidge(
-  features: Float32Array,
-  dimension: number,
-  positives: Int32Array,
-  negatives: Int32Array,
-  ridge: number,
-): Float64Array {
-  const up = classMeans(features, dimension, positives);
-  const down = classMeans(features, dimension, negatives);
+function fitRidge(up: Float64Array, down: Float64Array, dimension: number, ridge: number): Float64Array {
   const size = dimension + 1;
   const normal = Matrix.zeros(size, size);
   const target = Matrix.zeros(size, 1);
@@ -113,30 +108,72 @@ function fitRidge(
   return Float64Array.from(new CholeskyDecomposition(normal).solve(target).to1DArray());
 }
 
-/** Mean of [x, 1][x, 1]ᵀ over these rows; only the lower triangle is filled. Four rows per sweep. */
-function classMeans(features: Float32Array, dimension: number, rows: Int32Array): Float64Array {
-  const size = dimension + 1;
-  const products = new Float64Array(size * size);
-  const four = new Float64Array(4 * size);
-  for (let r = 0; r < rows.length; r += 4) {
-    four.fill(0);
-    for (let k = 0; k < 4 && r + k < rows.length; k++) {
-      const at = rows[r + k]! * dimension;
-      for (let i = 0; i < dimension; i++) four[i * 4 + k] = features[at + i]!;
-      four[dimension * 4 + k] = 1;
-    }
-    addOuterProducts(products, four, size);
+/**
+ * Sum of [x, 1][x, 1]ᵀ over the rows of a class; only the lower triangle is filled. From round to round most rows stay, so
+ * only those that came or went are looked at.
+ */
+class ClassMoments {
+  readonly #dimension: number;
+  readonly #sums: Float64Array;
+  #rows: Int32Array = new Int32Array(0);
+
+  constructor(dimension: number) {
+    this.#dimension = dimension;
+    this.#sums = new Float64Array((dimension + 1) ** 2);
   }
-  for (let i = 0; i < products.length; i++) products[i]! /= rows.length;
-  return products;
+
+  /** @param rows ascending */
+  become(rows: Int32Array, features: Float32Array): void {
+    const came = without(rows, this.#rows);
+    const went = without(this.#rows, rows);
+    if (came.length + went.length < rows.length) {
+      this.#add(came, 1, features);
+      this.#add(went, -1, features);
+    } else {
+      this.#sums.fill(0);
+      this.#add(rows, 1, features);
+    }
+    this.#rows = rows;
+  }
+
+  means(): Float64Array {
+    return this.#sums.map(sum => sum / this.#rows.length);
+  }
+
+  /** Four rows per sweep. */
+  #add(rows: Int32Array, sign: 1 | -1, features: Float32Array): void {
+    const dimension = this.#dimension;
+    const four = new Float64Array(4 * (dimension + 1));
+    for (let r = 0; r < rows.length; r += 4) {
+      four.fill(0);
+      for (let k = 0; k < 4 && r + k < rows.length; k++) {
+        const at = rows[r + k]! * dimension;
+        for (let i = 0; i < dimension; i++) four[i * 4 + k] = features[at + i]!;
+        four[dimension * 4 + k] = 1;
+      }
+      addOuterProducts(this.#sums, four, dimension + 1, sign);
+    }
+  }
 }
 
-function addOuterProducts(products: Float64Array, four: Float64Array, size: number): void {
+/** Those of `these` that are not among `those`; all ascending. */
+function without(these: Int32Array, those: Int32Array): Int32Array {
+  const rest = new Int32Array(these.length);
+  let count = 0;
+  let at = 0;
+  for (const index of these) {
+    while (at < those.length && those[at]! < index) at++;
+    if (those[at] !== index) rest[count++] = index;
+  }
+  return rest.slice(0, count);
+}
+
+function addOuterProducts(products: Float64Array, four: Float64Array, size: number, sign: 1 | -1): void {
   for (let i = 0; i < size; i++) {
-    const a = four[i * 4]!;
-    const b = four[i * 4 + 1]!;
-    const c = four[i * 4 + 2]!;
-    const d = four[i * 4 + 3]!;
+    const a = sign * four[i * 4]!;
+    const b = sign * four[i * 4 + 1]!;
+    const c = sign * four[i * 4 + 2]!;
+    const d = sign * four[i * 4 + 3]!;
     const at = i * size;
     for (let j = 0; j <= i; j++) {
       products[at + j]! += a * four[j * 4]! + b * four[j * 4 + 1]! + c * four[j * 4 + 2]! + d * four[j * 4 + 3]!;
@@ -152,15 +189,7 @@ function indicesWhere(scores: Float64Array, test: (score: number) => boolean): I
 }
 
 /** Share of `these` that are among `those`; both ascending. */
-function shareWithin(these: Int32Array, those: Int32Array): number {
-  let shared = 0;
-  let at = 0;
-  for (const index of these) {
-    while (at < those.length && those[at]! < index) at++;
-    if (those[at] === index) shared++;
-  }
-  return shared / these.length;
-}
+const shareWithin = (these: Int32Array, those: Int32Array): number => 1 - without(these, those).length / these.length;
 
 function meanAt(scores: Float64Array, indices: Int32Array): number {
   let sum = 0;
