@@ -21,6 +21,7 @@ await build({
   ...common,
   entryPoints: {
     selflabel: 'cli/main.ts',
+    'evaluate-worker': 'cli/evaluate-worker.ts',
     'session-worker': 'adapters/onnxruntime/session-worker.mjs',
   },
   outdir: 'dist',

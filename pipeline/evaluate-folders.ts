@@ -38,8 +38,8 @@ export interface EvaluationRequest extends TruthRules {
 }
 
 export interface Evaluation extends Metrics {
-  /** Label maps without a mask: not counted. Masks without a label map are in `skipped`. */
-  readonly extraPredictions: number;
+  /** Label maps without a mask, where there are any: not counted. Masks without a label map are in `skipped`. */
+  readonly extraPredictions?: number;
   /** mIoU at every threshold tried, with a sweep. */
   readonly thresholdSweep?: { readonly thresholds: readonly number[]; readonly miou: readonly number[] };
   /** With a parent map. */
@@ -69,7 +69,7 @@ export async function evaluateFolders(ports: EvaluationPorts, request: Evaluatio
   noteAbsentClasses(ports, metrics);
   return {
     ...metrics,
-    extraPredictions,
+    ...(extraPredictions > 0 && { extraPredictions }),
     ...(sweep && { thresholdSweep: { thresholds: new ThresholdSweep().counts.candidates, miou: [...sweep.curve] } }),
     ...(request.hierarchy && {
       hierarchy: coarse(counted.tally, metrics, levelsOf(request.hierarchy, names, metrics)),

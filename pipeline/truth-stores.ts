@@ -16,14 +16,19 @@ export function cocoTruth(images: Pick<ImageCodec, 'deflate'>, text: string, fil
   const coco = readCocoMasks(text, file);
   const imageOf = new Map(coco.images.map(image => [truthMasks + maskOf(image), image]));
   if (imageOf.size < coco.images.length) {
-    throw new PermanentError(`${file} lists two images whose names differ by their extension only; evaluate cannot tell them apart`);
+    throw new PermanentError(
+      `${file} lists two images whose names differ by their extension only; evaluate cannot tell them apart`,
+    );
   }
   return {
     async get(key) {
       const image = imageOf.get(key);
       if (key === categories) return namesOf(coco.names);
       if (image === undefined) return undefined;
-      return encodeIndexPng(coco.paint(image), { highest: highestOf(coco), deflate: (b, runs) => images.deflate(b, runs) });
+      return encodeIndexPng(coco.paint(image), {
+        highest: highestOf(coco),
+        deflate: (b, runs) => images.deflate(b, runs),
+      });
     },
     async *keys(prefix) {
       for (const key of [...imageOf.keys()].sort()) if (key.startsWith(prefix)) yield key;

@@ -126,7 +126,7 @@ function assertHarmless(entry: Entry, name: string): void {
   if (type !== 0 && type !== regularFile && type !== directory) {
     throw new PermanentError(`${name}: ${fileName} is a link or a device; pack the files themselves`);
   }
-  if (/[\0-\x1f]/.test(fileName) || fileName.split('/').includes('..')) {
+  if (/\p{Cc}/u.test(fileName) || fileName.split('/').includes('..')) {
     throw new PermanentError(`${name}: the name ${JSON.stringify(fileName)} is not one a mask can have`);
   }
 }

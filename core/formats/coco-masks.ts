@@ -13,7 +13,9 @@ const annotation = z.object({
 });
 const side = z.int().min(1).max(65_535);
 const instances = z.object({
-  images: z.array(z.object({ id: z.union([z.number(), z.string()]), file_name: z.string(), width: side, height: side })),
+  images: z.array(
+    z.object({ id: z.union([z.number(), z.string()]), file_name: z.string(), width: side, height: side }),
+  ),
   annotations: z.array(annotation).default([]),
   categories: z.array(z.object({ id: z.int().min(0), name: z.string() })).min(1),
 });
@@ -82,7 +84,11 @@ interface Picture {
   readonly of: string;
 }
 
-function paintAll(picture: Picture, annotations: readonly Annotation[], classOf: ReadonlyMap<number, number>): LabelMap {
+function paintAll(
+  picture: Picture,
+  annotations: readonly Annotation[],
+  classOf: ReadonlyMap<number, number>,
+): LabelMap {
   const data = new Uint16Array(picture.width * picture.height);
   const painted = annotations.map(one => {
     const mask = maskOf(one, picture);
@@ -90,7 +96,10 @@ function paintAll(picture: Picture, annotations: readonly Annotation[], classOf:
   });
   for (const { one, mask } of painted.sort((a, b) => b.area - a.area)) {
     const id = classOf.get(one.category_id);
-    if (id === undefined) throw new PermanentError(`${picture.of} has an annotation of category ${one.category_id}, which the file does not define`);
+    if (id === undefined)
+      throw new PermanentError(
+        `${picture.of} has an annotation of category ${one.category_id}, which the file does not define`,
+      );
     for (let i = 0; i < data.length; i++) if (mask[i] === 1) data[i] = id;
   }
   return { width: picture.width, height: picture.height, data };
