@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
 import { programVersion } from '#pipeline/version';
+import { registerBenchmark } from './benchmark.ts';
 import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
@@ -38,6 +39,7 @@ const program = new Command('selflabel')
 registerRun(program);
 registerPredict(program);
 registerEvaluate(program, evaluationWorld);
+registerBenchmark(program);
 registerClasses(program, openFolder);
 registerExport(program, openFolder);
 registerDoctor(program);

@@ -32,16 +32,33 @@ export function rawZip(entries: readonly RawEntry[]): Buffer {
   for (const { name, bytes, mode = 0o100644, flags = 0, method = 8, claimed = bytes.length } of entries) {
     const packed = method === 8 ? deflateRawSync(bytes) : Buffer.from(bytes);
     const label = Buffer.from(name);
-    const sizes = [[crc32(bytes), 4], [packed.length, 4], [claimed, 4], [label.length, 2], [0, 2]] as const;
+    const sizes = [
+      [crc32(bytes), 4],
+      [packed.length, 4],
+      [claimed, 4],
+      [label.length, 2],
+      [0, 2],
+    ] as const;
     const head = [[20, 2], [flags, 2], [method, 2], [0, 2], [33, 2], ...sizes] as const;
     const local = Buffer.concat([record(0x04034b50, head), label, packed]);
-    const attributes = [[0, 2], [0, 2], [0, 2], [mode * 65536, 4], [offset, 4]] as const;
+    const attributes = [
+      [0, 2],
+      [0, 2],
+      [0, 2],
+      [mode * 65536, 4],
+      [offset, 4],
+    ] as const;
     central.push(record(0x02014b50, [[0x0314, 2], ...head, ...attributes]), label);
     locals.push(local);
     offset += local.length;
   }
   const directory = Buffer.concat(central);
-  const counts = [[0, 2], [0, 2], [entries.length, 2], [entries.length, 2]] as const;
+  const counts = [
+    [0, 2],
+    [0, 2],
+    [entries.length, 2],
+    [entries.length, 2],
+  ] as const;
   const end = record(0x06054b50, [...counts, [directory.length, 4], [offset, 4], [0, 2]]);
   return Buffer.concat([...locals, directory, end]);
 }

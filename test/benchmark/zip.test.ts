@@ -40,7 +40,14 @@ describe('a zip', () => {
     ['a link', [{ name: 'x.png', bytes, mode: 0o120777 }], /link or a device/],
     ['encryption', [{ name: 'x.png', bytes, flags: 1 }], /encrypted/],
     ['another method', [{ name: 'x.png', bytes, method: 12 }], /method 12/],
-    ['one name twice', [{ name: 'x.png', bytes }, { name: 'x.png', bytes }], /twice/],
+    [
+      'one name twice',
+      [
+        { name: 'x.png', bytes },
+        { name: 'x.png', bytes },
+      ],
+      /twice/,
+    ],
     ['a claim of 3 GB', [{ name: 'x.png', bytes, claimed: 3e9 }], /unpacks to too much/],
     ['a control character', [{ name: 'x\n.png', bytes, flags: 0x800 }], /not one a mask can have/],
   ])('with %s is refused', async (_, entries, message) => {
