@@ -11,6 +11,7 @@ import { readMatching, writeMatching } from '#core/metrics/saved-matching';
 import type { BackgroundRule } from '#core/metrics/tally';
 import { type Evaluation, type EvaluationPorts, evaluateFolders } from '#pipeline/evaluate-folders';
 import type { ImageCodec, ObjectStore } from '#pipeline/ports';
+import { registerDistance } from './evaluate-distance.ts';
 import { openPlaces } from './evaluation-places.ts';
 import { startThreads } from './evaluation-threads.ts';
 import { metricsTable } from './metrics-table.ts';
@@ -70,6 +71,7 @@ export function registerEvaluate(program: Command, world: () => EvaluationWorld)
       // `--json` before the word `clusters` belongs to the command above.
       show(evaluateClusters(options.clusters), options.json ?? command.parent?.opts().json, agreementTable);
     });
+  registerDistance(evaluate, (metrics, json) => show(metrics, json, metricsTable));
 }
 
 const backgroundOption = () =>
