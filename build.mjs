@@ -30,7 +30,11 @@ await build({
 // For Lambda: one file each. Its runtime brings the AWS clients; everything else is inside.
 await build({
   ...common,
-  entryPoints: { advance: 'functions/advance.ts' },
+  entryPoints: { advance: 'functions/advance.ts', score: 'functions/score.ts' },
+  // yauzl is CommonJS and asks for Node's modules by `require`.
+  banner: {
+    js: "import{createRequire as makeRequire__}from'node:module';const require=makeRequire__(import.meta.url);",
+  },
   outdir: 'dist/functions',
   external: ['@aws-sdk/*'],
   minify: true,

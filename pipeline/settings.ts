@@ -9,6 +9,8 @@ export const settingNames = {
   /** JSON: the address of the queue of each stage. */
   workQueues: 'SELFLABEL_WORK_QUEUES',
   controlQueue: 'SELFLABEL_CONTROL_QUEUE',
+  /** The bucket of hidden masks; only `score` needs it. */
+  masksBucket: 'SELFLABEL_MASKS_BUCKET',
 } as const;
 
 const cloud = z.object({
@@ -32,6 +34,21 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     workQueues: read.data[settingNames.workQueues],
     controlQueue: read.data[settingNames.controlQueue],
   };
+}
+
+const scoring = z.object({
+  [settingNames.bucket]: z.string().min(3),
+  [settingNames.masksBucket]: z.string().min(3),
+});
+
+/** What scoring submissions needs. @throws PermanentError that names the variable that is missing or wrong */
+export function readScoreSettings(environment: Readonly<Record<string, string | undefined>>): {
+  readonly bucket: string;
+  readonly masksBucket: string;
+} {
+  const read = scoring.safeParse(environment);
+  if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
+  return { bucket: read.data[settingNames.bucket], masksBucket: read.data[settingNames.masksBucket] };
 }
 
 /** What is no JSON is left to the schema to complain about. */

@@ -54,6 +54,9 @@ const protocolForm = /^(unsupervised|distance|semi-supervised|free)-([A-Za-z0-9]
 
 export const isProtocol = (name: string): boolean => protocolForm.test(name);
 
+/** The set of a protocol: `50` of `unsupervised-50`. */
+export const setOf = (protocol: string): string => protocolForm.exec(protocol)?.[2] ?? '';
+
 /** Whether masks of a protocol carry cluster ids, which a match.json has to translate. */
 export const needsMatching = (protocol: string): boolean => protocol.startsWith('unsupervised-');
 

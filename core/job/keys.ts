@@ -25,6 +25,10 @@ export const keys = {
   categories: (masksPrefix: string) => masksPrefix.replace(/[^/]+\/$/, 'categories.txt'),
   backbone: (file: string) => `backbones/${file}`,
 
+  /** The table of a benchmark protocol. */
+  leaderboard: (protocol: string) => `leaderboard/${protocol}.json`,
+  leaderboards: 'leaderboard/',
+
   model: (model: string, version: string, file: string) => `models/${model}/${version}/${file}`,
   currentModel: (model: string) => `models/${model}/current.json`,
 };
