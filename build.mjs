@@ -23,6 +23,7 @@ await build({
   ...common,
   entryPoints: {
     selflabel: 'cli/main.ts',
+    'evaluate-worker': 'cli/evaluate-worker.ts',
     'session-worker': 'adapters/onnxruntime/session-worker.mjs',
   },
   outdir: 'dist',
@@ -33,7 +34,11 @@ await build({
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
-  entryPoints: ['plan', 'fan-out', 'advance', 'publish', 'backlog'].map(name => `functions/${name}.ts`),
+  entryPoints: ['plan', 'fan-out', 'advance', 'publish', 'backlog', 'score'].map(name => `functions/${name}.ts`),
+  // yauzl is CommonJS and asks for Node's modules by `require`.
+  banner: {
+    js: "import{createRequire as makeRequire__}from'node:module';const require=makeRequire__(import.meta.url);",
+  },
   outdir: 'dist/functions',
   external: ['@aws-sdk/*', 'sharp'],
   minify: true,

@@ -1,21 +1,24 @@
 /** `selflabel evaluate`: label maps against ground-truth masks, and clusters against folders. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
 import { parseClustersCsv } from '#core/formats/clusters-csv';
-import type { Metrics } from '#core/metrics/finish';
 import { folderAgreement } from '#core/metrics/folder-agreement';
 import type { Matching, MatchingKind } from '#core/metrics/matching';
 import { readMatching, writeMatching } from '#core/metrics/saved-matching';
 import type { BackgroundRule } from '#core/metrics/tally';
-import { type EvaluationPorts, evaluateFolders } from '#pipeline/evaluate-folders';
-import type { ObjectStore } from '#pipeline/ports';
+import { type Evaluation, type EvaluationPorts, evaluateFolders } from '#pipeline/evaluate-folders';
+import type { ImageCodec, ObjectStore } from '#pipeline/ports';
+import { registerDistance } from './evaluate-distance.ts';
+import { openPlaces } from './evaluation-places.ts';
+import { startThreads } from './evaluation-threads.ts';
 import { metricsTable } from './metrics-table.ts';
 
 /** The adapters this command works with. */
-export interface EvaluationWorld extends Pick<EvaluationPorts, 'images' | 'clock' | 'log'> {
+export interface EvaluationWorld extends Pick<EvaluationPorts, 'clock' | 'log'> {
+  readonly images: Pick<ImageCodec, 'inflate' | 'deflate'>;
   /** A folder, for reading only. */
   openFolder(folder: string): Promise<Pick<ObjectStore, 'get' | 'keys'>>;
 }
@@ -28,6 +31,8 @@ interface EvaluateOptions {
   readonly saveMatching?: string;
   readonly ignore?: number[];
   readonly background: BackgroundRule;
+  readonly thresholdSweep?: string;
+  readonly hierarchy?: string;
   readonly continue?: boolean;
   readonly json?: boolean | string;
   readonly threads?: number;
@@ -37,8 +42,8 @@ export function registerEvaluate(program: Command, world: () => EvaluationWorld)
   const evaluate = program
     .command('evaluate')
     .description('measure label maps against ground-truth masks')
-    .option('--predictions <dir>', 'label maps: index or R + 256·G PNGs')
-    .option('--masks <dir>', 'ground-truth masks of the same relative paths')
+    .option('--predictions <dir|zip>', 'label maps: index or R + 256·G PNGs, in a folder or a zip')
+    .option('--masks <dir>', 'ground-truth masks of the same relative paths; or a COCO .json, or a VOC folder')
     .option(
       '--classes <n>',
       'number of classes (default: by categories.txt, else the highest id)',
@@ -48,6 +53,8 @@ export function registerEvaluate(program: Command, world: () => EvaluationWorld)
     .option('--save-matching <file>', 'write the matching, to use it on another set')
     .option('--ignore <ids...>', 'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)', idList)
     .addOption(backgroundOption())
+    .option('--threshold-sweep <dir>', 'foreground scores (<path>.npy): finds the best of 81 thresholds and uses it')
+    .option('--hierarchy <file>', 'parent map {"class": "parent", …}: results at coarser levels too')
     .option('--continue', 'leave out files with something wrong, and say which')
     .option('--threads <n>', 'cores to use (default: all)', wholeNumber(1, 256))
     .option('--json [file]', 'print the metrics as one JSON line, or write them to a file')
@@ -64,6 +71,7 @@ export function registerEvaluate(program: Command, world: () => EvaluationWorld)
       // `--json` before the word `clusters` belongs to the command above.
       show(evaluateClusters(options.clusters), options.json ?? command.parent?.opts().json, agreementTable);
     });
+  registerDistance(evaluate, (metrics, json) => show(metrics, json, metricsTable));
 }
 
 const backgroundOption = () =>
@@ -71,31 +79,38 @@ const backgroundOption = () =>
     .choices(['auto', 'none'])
     .default('auto');
 
-async function evaluateOptions(world: EvaluationWorld, options: EvaluateOptions): Promise<Metrics> {
-  const { predictions, masks } = options;
+async function evaluateOptions(world: EvaluationWorld, options: EvaluateOptions): Promise<Evaluation> {
+  const { predictions, masks, thresholdSweep: scores, hierarchy } = options;
   if (!predictions || !masks) throw new UsageError('evaluate needs --predictions DIR and --masks DIR');
-  assertFolder(predictions, '--predictions');
-  assertFolder(masks, '--masks');
-  const metrics = await evaluateFolders(
-    {
-      ...world,
-      predictions: await world.openFolder(resolve(predictions)),
-      // One folder up, because categories.txt lies beside the masks.
-      truth: await world.openFolder(dirname(resolve(masks))),
-      threads: options.threads ?? availableParallelism(),
-    },
-    {
-      predictions: '',
-      masks: `${basename(resolve(masks))}/`,
-      classes: options.classes,
-      ignore: options.ignore,
-      background: options.background,
-      matching: matchingOf(options.matching, options.background),
-      continue: options.continue ?? false,
-    },
-  );
-  if (options.saveMatching) writeFileSync(options.saveMatching, writeMatching(metrics.matching));
-  return metrics;
+  if (options.background === 'none' && (scores ?? hierarchy) !== undefined) {
+    throw new UsageError('--threshold-sweep and --hierarchy need a background: leave out --background none');
+  }
+  const places = { predictions, masks, scores };
+  const { truth, ...opened } = await openPlaces(places, world.images, world.openFolder);
+  const cores = options.threads ?? availableParallelism();
+  const matching = matchingOf(options.matching, options.background);
+  const parents = hierarchy ? { text: readText(hierarchy, '--hierarchy is a file'), file: hierarchy } : undefined;
+  const threads = startThreads(places, cores);
+  try {
+    const metrics = await evaluateFolders(
+      { ...world, ...opened, truth: truth.store, threads: cores, countBatch: threads?.countBatch },
+      {
+        predictions: '',
+        masks: truth.masks,
+        classes: options.classes,
+        ignore: options.ignore,
+        background: options.background,
+        matching,
+        continue: options.continue ?? false,
+        sweep: scores !== undefined,
+        hierarchy: parents,
+      },
+    );
+    if (options.saveMatching) writeFileSync(options.saveMatching, writeMatching(metrics.matching));
+    return metrics;
+  } finally {
+    await threads?.close();
+  }
 }
 
 function matchingOf(text: string, background: BackgroundRule): MatchingKind | Matching {
@@ -122,11 +137,6 @@ function show<T>(result: T, json: boolean | string | undefined, table: (result: 
   }
   if (json) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
   process.stdout.write(table(result));
-}
-
-function assertFolder(folder: string, option: string): void {
-  const found = statSync(folder, { throwIfNoEntry: false });
-  if (!found?.isDirectory()) throw new PermanentError(`${option} ${folder} is ${found ? 'not a folder' : 'not there'}`);
 }
 
 function readText(file: string, expected: string): string {

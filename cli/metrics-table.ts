@@ -1,6 +1,7 @@
 /** Metrics as text for a terminal. */
 import type { Baseline } from '#core/metrics/baselines';
 import type { Metrics, SizeScores } from '#core/metrics/finish';
+import type { Evaluation } from '#pipeline/evaluate-folders';
 
 /** Classes shown at each end of the list. */
 const classesShown = 5;
@@ -20,7 +21,7 @@ const baselineLine = (name: string, baseline: Baseline | null): string[] =>
     : [line(name, percent(baseline.miou), percent(baseline.miouForeground), percent(baseline.foregroundIou))];
 
 /** Several lines, each with its end. */
-export function metricsTable(metrics: Metrics): string {
+export function metricsTable(metrics: Evaluation): string {
   const { baselines, pixelMatched } = metrics;
   const lines = [
     `${metrics.images} images, ${metrics.classes} classes, matching: ${metrics.matchingKind}`,
@@ -43,9 +44,22 @@ export function metricsTable(metrics: Metrics): string {
     sizeLine('mIoU', metrics.sizes),
     sizeLine('boundary mIoU', metrics.boundarySizes),
     '',
+    ...extraLines(metrics),
     ...classLines(metrics),
   ];
   return `${lines.map(text => text.trimEnd()).join('\n')}\n`;
+}
+
+/** What only some evaluations have. */
+function extraLines({ threshold, thresholdSweep, hierarchy = [] }: Evaluation): string[] {
+  const lines = thresholdSweep ? [`  threshold ${threshold} is the best of ${thresholdSweep.thresholds.length}`] : [];
+  if (hierarchy.length) lines.push(line('coarser levels', 'mIoU', 'mIoU fg', 'accuracy'));
+  for (const { level, classes, miou, miouForeground, imageAccuracy } of hierarchy) {
+    lines.push(
+      line(`level ${level}, ${classes} classes`, percent(miou), percent(miouForeground), percent(imageAccuracy)),
+    );
+  }
+  return lines.length ? [...lines, ''] : lines;
 }
 
 /** The best and the worst of the classes that occur. */

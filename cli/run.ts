@@ -17,6 +17,7 @@ import {
   thresholdOption,
 } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
+import { validate } from './run-validation.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options that go into the request as they are; the request's own defaults stand for what is missing. */
@@ -49,6 +50,8 @@ export interface RunOptions extends ShapingOptions {
   readonly out: string;
   readonly backbone?: string;
   readonly masks?: string;
+  readonly valImages?: string;
+  readonly valMasks?: string;
   readonly attention?: string;
   readonly threads?: number;
   readonly json?: boolean;
@@ -87,6 +90,11 @@ export function registerRun(program: Command): void {
       'from-scores',
     )
     .option('--masks <dir>', 'ground-truth masks, to measure the result (never to train)')
+    .option(
+      '--val-images <dir>',
+      'validation images: the matching of clusters to classes is found on them (match.json)',
+    )
+    .option('--val-masks <dir>', 'their masks')
     .option(
       '--classes <n>',
       'number of classes in the masks (default: by categories.txt beside their folder, else their highest id)',
@@ -151,7 +159,9 @@ export function registerRun(program: Command): void {
 }
 
 /** @throws UsageError for options that do not go together */
-function assertTogether({ method, scales, threshold, masks, ...training }: RunOptions): void {
+function assertTogether({ method, scales, threshold, masks, valImages, valMasks, ...training }: RunOptions): void {
+  if ((valImages === undefined) !== (valMasks === undefined))
+    throw new UsageError('--val-images and --val-masks belong together');
   if (method === 'pass' && scales === 2)
     throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
   if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
@@ -171,11 +181,21 @@ function assertTogether({ method, scales, threshold, masks, ...training }: RunOp
 
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {
   const started = Date.now();
-  const { out, backbone = 'filter-bank', masks, attention, threads: _threads, json: _json, ...shaping } = options;
+  const {
+    out,
+    backbone = 'filter-bank',
+    masks,
+    attention,
+    threads,
+    json: _json,
+    valImages,
+    valMasks,
+    ...shaping
+  } = options;
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
   if (masks) mounts.push({ prefix: keys.masks('local'), folder: masks, what: 'masks' });
   assertTogether(options);
-  return atWork(out, localJob, mounts, options, async workplace => {
+  const summary = await atWork(out, localJob, mounts, options, async workplace => {
     if (masks) await installCategories(workplace, masks);
     const request = parseRequest({
       kind: 'run',
@@ -188,6 +208,8 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
     const plan = await runLocally(workplace.ports, localJob, request);
     return await summarise(workplace.ports, plan, out, (Date.now() - started) / 1000);
   });
+  if (valImages && valMasks) await validate(out, { ...shaping, valImages, valMasks, threads });
+  return summary;
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */

@@ -1,31 +1,28 @@
-/** A folder of label maps against a folder of ground-truth masks: one pass over the files, one set of metrics. */
-import { PermanentError, RejectedInput } from '#core/errors';
-import type { LabelMap } from '#core/labels/label-map';
+/** Label maps against ground-truth masks of the same relative paths: one pass over the files, one set of metrics. */
+import { PermanentError } from '#core/errors';
 import { classIds, type FinishOptions, finish, type Metrics } from '#core/metrics/finish';
+import { type Level, type LevelMetrics, levelMetrics, readHierarchy } from '#core/metrics/hierarchy';
 import { type Matching, type MatchingKind, solveMatching } from '#core/metrics/matching';
-import { applyMatching, joinsIds } from '#core/metrics/saved-matching';
+import { sweepFromBytes } from '#core/metrics/sweep-bytes';
 import { Tally } from '#core/metrics/tally';
-import {
-  classNames,
-  decodeMask,
-  givenClasses,
-  listMasks,
-  readTruth,
-  type Truth,
-  type TruthRules,
-} from './ground-truth.ts';
+import { tallyFromBytes } from '#core/metrics/tally-bytes';
+import { type SweepResult, ThresholdSweep } from '#core/metrics/threshold-sweep';
+import { type Counted, type CountingPorts, type CountRequest, countPairs } from './count-pairs.ts';
+import { classNames, givenClasses, listMasks, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
-import type { Clock, ImageCodec, Log, ObjectStore } from './ports.ts';
+import type { Clock, Log, ObjectStore } from './ports.ts';
+
+/** Counts a batch of masks somewhere: here, or on a thread of its own. */
+export type CountBatch = (request: CountRequest, names: readonly string[]) => Promise<Counted>;
 
 /** What an evaluation needs of the world. */
-export interface EvaluationPorts {
+export interface EvaluationPorts extends CountingPorts {
   readonly predictions: Pick<ObjectStore, 'get' | 'keys'>;
-  /** Holds the masks and, beside their folder, `categories.txt`. */
-  readonly truth: Pick<ObjectStore, 'get' | 'keys'>;
-  readonly images: Pick<ImageCodec, 'inflate'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly threads: number;
+  /** Default: counts in this thread. */
+  readonly countBatch?: CountBatch | undefined;
 }
 
 export interface EvaluationRequest extends TruthRules {
@@ -34,83 +31,119 @@ export interface EvaluationRequest extends TruthRules {
   readonly matching: MatchingKind | Matching;
   /** Leave out pairs with something wrong, instead of stopping at the first. */
   readonly continue: boolean;
+  /** Find the threshold of the foreground scores with the best mIoU first; needs `scores`. */
+  readonly sweep?: boolean | undefined;
+  /** A parent map, for results at coarser levels. */
+  readonly hierarchy?: { readonly text: string; readonly file: string } | undefined;
 }
 
-/** Pairs decoded ahead per thread: decoding runs beside counting. */
-const aheadPerThread = 3;
+export interface Evaluation extends Metrics {
+  /** Label maps without a mask, where there are any: not counted. Masks without a label map are in `skipped`. */
+  readonly extraPredictions?: number;
+  /** mIoU at every threshold tried, with a sweep. */
+  readonly thresholdSweep?: { readonly thresholds: readonly number[]; readonly miou: readonly number[] };
+  /** With a parent map. */
+  readonly hierarchy?: readonly LevelMetrics[];
+}
+
+/** Pairs per batch: enough that a message costs nothing, few enough that all cores end together. */
+const batchSize = 32;
 
 /**
  * Every mask is compared with the label map of the same relative path.
  * @throws PermanentError that names the file if a label map is missing, a file cannot be read, sizes differ, or an id is
  * above the classes (unless `continue`); and if nothing is left to count
  */
-export async function evaluateFolders(ports: EvaluationPorts, request: EvaluationRequest): Promise<Metrics> {
+export async function evaluateFolders(ports: EvaluationPorts, request: EvaluationRequest): Promise<Evaluation> {
   const started = ports.clock.now();
   const source = { store: ports.truth, images: ports.images };
   const masks = await listMasks(source, request.masks);
   if (masks.length === 0) throw new PermanentError(`there is no mask (.png) under ${request.masks}`);
-  await noteExtraLabelMaps(ports, request.predictions, masks);
+  const extraPredictions = await countExtras(ports, request.predictions, masks);
   const settled = { ...request, classes: await givenClasses(source, request) };
   const names = await classNames(source, request.masks);
-  const counted = await count(ports, settled, masks);
-  const options = { classes: settled.classes, names, skipped: counted.skipped };
+  const sweep = request.sweep ? await sweepThresholds(ports, settled, masks) : undefined;
+  const counted = await count(ports, countRequest(settled, sweep?.threshold), masks);
+  const options = { classes: settled.classes, names, skipped: counted.skipped, threshold: sweep?.threshold ?? null };
   const metrics = measure(ports, counted, settled.matching, options);
   noteAbsentClasses(ports, metrics);
-  return { ...metrics, seconds: (ports.clock.now() - started) / 1000 };
+  return {
+    ...metrics,
+    ...(extraPredictions > 0 && { extraPredictions }),
+    ...(sweep && { thresholdSweep: { thresholds: new ThresholdSweep().counts.candidates, miou: [...sweep.curve] } }),
+    ...(request.hierarchy && {
+      hierarchy: coarse(counted.tally, metrics, levelsOf(request.hierarchy, names, metrics)),
+    }),
+    seconds: (ports.clock.now() - started) / 1000,
+  };
 }
 
-interface Counted {
+function countRequest(request: EvaluationRequest, threshold: CountRequest['threshold']): CountRequest {
+  const { masks, classes, ignore, background, predictions, matching } = request;
+  const given = typeof matching === 'string' ? undefined : matching;
+  return { masks, classes, ignore, background, predictions, given, threshold, continue: request.continue };
+}
+
+/** Batches on every core; what came of them, in the order of the masks. */
+async function* counted(ports: EvaluationPorts, request: CountRequest, masks: readonly string[]) {
+  const batches = Array.from({ length: Math.ceil(masks.length / batchSize) }, (_, i) =>
+    masks.slice(i * batchSize, (i + 1) * batchSize),
+  );
+  const countBatch = ports.countBatch ?? ((wanted, names) => countPairs(ports, wanted, names));
+  let done = 0;
+  for await (const batch of mapInOrder(batches, 2 * ports.threads, names => countBatch(request, names))) {
+    done = Math.min(masks.length, done + batchSize);
+    ports.log.progress('evaluate', request.threshold === 'sweep' ? 'thresholds' : 'masks', done, masks.length);
+    yield batch;
+  }
+}
+
+interface CountedAll {
   readonly tally: Tally;
-  /** Of the label maps with class ids in place, where a saved matching joins predicted ids. */
   readonly joined: Tally | undefined;
   readonly skipped: { image: string; reason: string }[];
 }
 
-async function count(ports: EvaluationPorts, request: EvaluationRequest, masks: readonly string[]): Promise<Counted> {
-  const { matching, background } = request;
-  const joining = typeof matching !== 'string' && joinsIds(matching) ? matching : undefined;
-  const tally = new Tally(background);
-  const joined = joining && new Tally(background);
-  const skipped: Counted['skipped'] = [];
-  let done = 0;
-  for await (const pair of mapInOrder(masks, ports.threads * aheadPerThread, mask => readPair(ports, request, mask))) {
-    ports.log.progress('evaluate', 'masks', ++done, masks.length);
-    if ('reason' in pair) {
-      if (!request.continue) throw new PermanentError(`${pair.reason} (--continue goes on without it)`);
-      skipped.push(pair);
-      continue;
+async function count(ports: EvaluationPorts, request: CountRequest, masks: readonly string[]): Promise<CountedAll> {
+  const tally = new Tally(request.background);
+  let joined: Tally | undefined;
+  const skipped: CountedAll['skipped'] = [];
+  for await (const batch of counted(ports, request, masks)) {
+    tally.merge(tallyFromBytes(batch.tally!));
+    if (batch.joined) {
+      joined ??= new Tally(request.background);
+      joined.merge(tallyFromBytes(batch.joined));
     }
-    const { image, prediction, truth } = pair;
-    tally.add(prediction, truth.map, truth.ignore);
-    if (joining) joined?.add(applyMatching(prediction, joining), truth.map, truth.ignore);
-    if (truth.map.data.every(id => truth.ignore.includes(id))) {
-      ports.log.note(`mask ${image} is ignored altogether; it counts as an image without a right class`);
-    }
+    skipped.push(...batch.skipped);
+    for (const note of batch.notes) ports.log.note(note);
   }
   return { tally, joined, skipped };
 }
 
-type Pair =
-  | { readonly image: string; readonly prediction: LabelMap; readonly truth: Truth }
-  | { readonly image: string; readonly reason: string };
-
-/** A mask and its label map, or what is wrong with them. */
-async function readPair(ports: EvaluationPorts, request: EvaluationRequest, mask: string): Promise<Pair> {
-  try {
-    const bytes = await ports.predictions.get(request.predictions + mask);
-    if (!bytes) throw new PermanentError(`there is no label map ${mask} for the mask of that name`);
-    const { width, height, ids } = await decodeMask(ports, bytes, `label map ${mask}`);
-    const truth = await readTruth({ store: ports.truth, images: ports.images }, request, mask, { width, height });
-    return { image: mask, prediction: { width, height, data: ids }, truth };
-  } catch (error) {
-    if (!(error instanceof PermanentError || error instanceof RejectedInput)) throw error;
-    return { image: mask, reason: error.message };
+/** All 81 thresholds of the method in one pass. */
+async function sweepThresholds(
+  ports: EvaluationPorts,
+  request: EvaluationRequest,
+  masks: readonly string[],
+): Promise<SweepResult> {
+  const sweep = new ThresholdSweep();
+  for await (const batch of counted(ports, countRequest(request, 'sweep'), masks)) {
+    sweep.merge(sweepFromBytes(batch.sweep!));
   }
+  const highest = Math.max(0, ...[...sweep.counts.truth.entries()].map(([id]) => id));
+  if (sweep.counts.truth.size === 0) throw new PermanentError('nothing to try thresholds on: no pair was counted');
+  return sweep.best((request.classes ?? highest) + 1, sweepMatching(request.matching, sweep));
+}
+
+function sweepMatching(matching: EvaluationRequest['matching'], { counts }: ThresholdSweep) {
+  if (typeof matching !== 'string') return matching.classOf;
+  if (matching !== 'none') return matching;
+  return new Map([...counts.cells.entries()].map(([key]) => Math.floor(key / 65536)).map(id => [id, id]));
 }
 
 function measure(
   ports: EvaluationPorts,
-  { tally, joined }: Counted,
+  { tally, joined }: CountedAll,
   wanted: EvaluationRequest['matching'],
   options: Omit<FinishOptions, 'matching'>,
 ): Metrics {
@@ -124,16 +157,22 @@ function measure(
   return { ...finish(joined, { ...options, matching: 'none' }), matching: saved, matchingKind, pixelMatched };
 }
 
-async function noteExtraLabelMaps(
-  ports: EvaluationPorts,
-  predictions: string,
-  masks: readonly string[],
-): Promise<void> {
+const levelsOf = (
+  { text, file }: NonNullable<EvaluationRequest['hierarchy']>,
+  names: ReadonlyMap<number, string>,
+  { classes }: Metrics,
+): Level[] => readHierarchy(text, file, names, classes);
+
+const coarse = (tally: Tally, { matching }: Metrics, levels: readonly Level[]): LevelMetrics[] =>
+  levelMetrics(tally, new Map(Object.entries(matching).map(([predicted, id]) => [Number(predicted), id])), levels);
+
+async function countExtras(ports: EvaluationPorts, predictions: string, masks: readonly string[]): Promise<number> {
   const known = new Set(masks);
   const extra = (await listMasks({ store: ports.predictions }, predictions)).filter(name => !known.has(name));
   if (extra.length > 0) {
     ports.log.note(`label maps without a mask, not counted: ${someOf(extra)}`);
   }
+  return extra.length;
 }
 
 function noteAbsentClasses(ports: EvaluationPorts, { perClass }: Metrics): void {

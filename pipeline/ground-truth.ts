@@ -53,15 +53,11 @@ const highestOf = (classes: number, background: BackgroundRule): number =>
 /**
  * A decoded mask by the rules.
  * @param name of the mask, for messages
- * @param size of the label map it is compared with
+ * @param size of the label map it is compared with, where that is known
  * @throws PermanentError that names the mask if it has another size or an id above the classes
  */
-export function truthOf(png: IndexPng, rules: Omit<TruthRules, 'masks'>, name: string, size: Size): Truth {
-  if (png.width !== size.width || png.height !== size.height) {
-    throw new PermanentError(
-      `${name} is ${png.width}×${png.height}, but its label map is ${size.width}×${size.height}; both must have the image's size`,
-    );
-  }
+export function truthOf(png: IndexPng, rules: Omit<TruthRules, 'masks'>, name: string, size?: Size): Truth {
+  if (size && (png.width !== size.width || png.height !== size.height)) throw sizeMismatch(name, png, size);
   const ignore = rules.ignore ?? defaultIgnore(png.kind);
   const highest = rules.classes === undefined ? undefined : highestOf(rules.classes, rules.background);
   const wrong = highest === undefined ? -1 : idAbove(png.ids, highest, ignore);
@@ -72,6 +68,12 @@ export function truthOf(png: IndexPng, rules: Omit<TruthRules, 'masks'>, name: s
   }
   return { map: { width: png.width, height: png.height, data: png.ids }, ignore };
 }
+
+/** @param name of the mask */
+export const sizeMismatch = (name: string, mask: Size, map: Size): PermanentError =>
+  new PermanentError(
+    `${name} is ${mask.width}×${mask.height}, but its label map is ${map.width}×${map.height}; both must have the image's size`,
+  );
 
 /** The first id above `highest` that is not ignored; −1 where there is none. */
 function idAbove(ids: Uint16Array, highest: number, ignore: readonly number[]): number {
@@ -84,7 +86,7 @@ function idAbove(ids: Uint16Array, highest: number, ignore: readonly number[]): 
  * @param mask path below the masks' prefix, as by `maskOf`
  * @throws PermanentError that names the mask if it is missing, unreadable, or against the rules
  */
-export async function readTruth(source: TruthSource, rules: TruthRules, mask: string, size: Size): Promise<Truth> {
+export async function readTruth(source: TruthSource, rules: TruthRules, mask: string, size?: Size): Promise<Truth> {
   const bytes = await source.store.get(rules.masks + mask);
   if (!bytes) throw noMask(mask);
   return truthOf(await decodeMask(source, bytes, `mask ${mask}`), rules, `mask ${mask}`, size);

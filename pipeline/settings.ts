@@ -10,6 +10,8 @@ export const settingNames = {
   /** JSON: the address of the queue of each stage. */
   workQueues: 'SELFLABEL_WORK_QUEUES',
   controlQueue: 'SELFLABEL_CONTROL_QUEUE',
+  /** The bucket of hidden masks; only `score` needs it. */
+  masksBucket: 'SELFLABEL_MASKS_BUCKET',
   /** Where batches of single images wait for the task `live`. */
   liveQueue: 'SELFLABEL_LIVE_QUEUE',
   /** `dev`, `staging`, `prod`: a dimension of every metric. */
@@ -200,6 +202,21 @@ function usable<T>(schema: z.ZodType<T>, environment: Environment): T {
   const read = schema.safeParse(environment);
   if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
   return read.data;
+}
+
+const scoring = z.object({
+  [settingNames.bucket]: z.string().min(3),
+  [settingNames.masksBucket]: z.string().min(3),
+});
+
+/** What scoring submissions needs. @throws PermanentError that names the variable that is missing or wrong */
+export function readScoreSettings(environment: Readonly<Record<string, string | undefined>>): {
+  readonly bucket: string;
+  readonly masksBucket: string;
+} {
+  const read = scoring.safeParse(environment);
+  if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
+  return { bucket: read.data[settingNames.bucket], masksBucket: read.data[settingNames.masksBucket] };
 }
 
 /** What is no JSON is left to the schema to complain about. */

@@ -37,6 +37,7 @@ function adapterPackage(specifier: string, file: string): boolean {
     local: [],
     onnxruntime: ['onnxruntime-node'],
     sharp: ['sharp'],
+    zip: ['yauzl', 'yazl'],
   };
   return specifier.startsWith('node:') || packages[file.split('/')[1]!]!.includes(specifier);
 }

@@ -67,6 +67,14 @@ function parseHeader(chunk: PngChunk | undefined, name: string): { layout: Pixel
   return { layout: { width, height, depth: depth!, channels: form.channels, interlaced: interlace === 1 }, kind };
 }
 
+/** Size as the file's first bytes claim it; undefined where they are no PNG's. */
+export function pngSize(bytes: Uint8Array): { width: number; height: number } | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // Signature, then the length and name of the header chunk, then width and height.
+  if (bytes.length < 24 || view.getUint32(0) !== 0x89504e47 || view.getUint32(12) !== 0x49484452) return undefined;
+  return { width: view.getUint32(16), height: view.getUint32(20) };
+}
+
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

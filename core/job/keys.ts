@@ -39,6 +39,10 @@ export const keys = {
   /** How the push of a folder is getting on, beside what it pushes. */
   pushed: (prefix: string) => `${prefix.replace(/\/$/, '')}.push.json`,
 
+  /** The table of a benchmark protocol. */
+  leaderboard: (protocol: string) => `leaderboard/${protocol}.json`,
+  leaderboards: 'leaderboard/',
+
   model: (model: string, version: string, file: string) => `models/${model}/${version}/${file}`,
   currentModel: (model: string) => `models/${model}/current.json`,
 

@@ -20,8 +20,8 @@ export interface SweepResult {
   readonly curve: Float64Array;
 }
 
-/** What `ThresholdSweep` has counted. */
-interface Counts {
+/** What `ThresholdSweep` has counted: integers only, so that parts of a set add up. */
+export interface SweepCounts {
   readonly candidates: readonly number[];
   /** By label · 65536 + class: pixels by the number of candidates they survive, from 1 on. */
   readonly cells: CountTable;
@@ -37,7 +37,7 @@ interface Counts {
  * label survives somewhere. Needs 8 bytes per candidate for each pair of label and class that meet.
  */
 export class ThresholdSweep {
-  readonly #counts: Counts;
+  readonly counts: SweepCounts;
   readonly #rank: CandidateRank;
   readonly #survived = new Uint8Array(idRange);
 
@@ -48,7 +48,7 @@ export class ThresholdSweep {
       throw new RangeError(`thresholds must be 1 to ${mostCandidates} ascending numbers`);
     }
     this.#rank = new CandidateRank(candidates);
-    this.#counts = { candidates, cells: new CountTable(candidates.length), truth: new CountTable(1), presence: [] };
+    this.counts = { candidates, cells: new CountTable(candidates.length), truth: new CountTable(1), presence: [] };
   }
 
   /**
@@ -59,7 +59,7 @@ export class ThresholdSweep {
    * @throws RangeError if the sizes differ
    */
   add(labels: LabelMap, score: Float32Array, truth: LabelMap, ignore: readonly number[]): void {
-    const { cells, truth: truthPixels } = this.#counts;
+    const { cells, truth: truthPixels } = this.counts;
     const survived = this.#survived;
     if (
       labels.width !== truth.width ||
@@ -87,16 +87,29 @@ export class ThresholdSweep {
     this.#remember(seen, classes);
   }
 
-  /** The best candidate for class ids 0 … classes − 1, each candidate with a matching of its own. */
-  best(classes: number): SweepResult {
-    const curve = miouCurve(this.#counts, classes);
+  /** Adds another sweep's images. @throws RangeError if the candidates differ */
+  merge({ counts }: ThresholdSweep): void {
+    const { candidates, cells, truth, presence } = this.counts;
+    if (candidates.join() !== counts.candidates.join())
+      throw new RangeError('sweeps of other candidates do not add up');
+    cells.merge(counts.cells);
+    truth.merge(counts.truth);
+    for (const value of counts.presence) presence.push(value);
+  }
+
+  /**
+   * The best candidate for class ids 0 … classes − 1.
+   * @param matching solved anew for each candidate, or the class of each label
+   */
+  best(classes: number, matching: 'image' | 'pixel' | ReadonlyMap<number, number> = 'image'): SweepResult {
+    const curve = miouCurve(this.counts, classes, matching);
     const place = curve.indexOf(Math.max(...curve));
-    return { threshold: this.#counts.candidates[place]!, miou: curve[place]!, curve };
+    return { threshold: this.counts.candidates[place]!, miou: curve[place]!, curve };
   }
 
   /** @returns the most candidates that a pixel of the run survives */
   #addRun(cell: number, score: Float32Array, start: number, end: number): number {
-    const { counts } = this.#counts.cells;
+    const { counts } = this.counts.cells;
     let most = 0;
     for (let i = start; i < end; i++) {
       const survives = this.#rank.of(score[i]!);
@@ -108,7 +121,7 @@ export class ThresholdSweep {
   }
 
   #remember(labels: readonly number[], classes: ReadonlySet<number>): void {
-    const { presence } = this.#counts;
+    const { presence } = this.counts;
     presence.push(labels.length, classes.size);
     for (const label of labels) {
       presence.push(label, this.#survived[label]!);
@@ -131,7 +144,9 @@ interface Alive {
   onBackground: number;
 }
 
-function miouCurve(counts: Counts, classes: number): Float64Array {
+type SweepMatching = Parameters<ThresholdSweep['best']>[1] & {};
+
+function miouCurve(counts: SweepCounts, classes: number, matching: SweepMatching): Float64Array {
   const truth = new Float64Array(classes);
   for (const [id, at] of counts.truth.entries()) truth[id] = counts.truth.counts[at]!;
   const labels = [...new Set([...counts.cells.entries()].map(([key]) => Math.floor(key / idRange)))].sort(
@@ -150,13 +165,13 @@ function miouCurve(counts: Counts, classes: number): Float64Array {
   for (let candidate = curve.length - 1; candidate >= 0; candidate--) {
     addPixels(alive, counts, rowOf, candidate);
     addImages(alive, counts, rowOf, candidate);
-    curve[candidate] = miouOf(alive, truth);
+    curve[candidate] = miouOf(alive, truth, matching);
   }
   return curve;
 }
 
 /** Pixels whose highest candidate is this one. */
-function addPixels(alive: Alive, { cells }: Counts, rowOf: ReadonlyMap<number, number>, candidate: number): void {
+function addPixels(alive: Alive, { cells }: SweepCounts, rowOf: ReadonlyMap<number, number>, candidate: number): void {
   for (const [key, at] of cells.entries()) {
     const pixels = cells.counts[at + candidate]!;
     if (pixels === 0) continue;
@@ -169,7 +184,12 @@ function addPixels(alive: Alive, { cells }: Counts, rowOf: ReadonlyMap<number, n
 }
 
 /** Images in which this is the highest candidate that a label survives. */
-function addImages(alive: Alive, { presence }: Counts, rowOf: ReadonlyMap<number, number>, candidate: number): void {
+function addImages(
+  alive: Alive,
+  { presence }: SweepCounts,
+  rowOf: ReadonlyMap<number, number>,
+  candidate: number,
+): void {
   for (let at = 0; at < presence.length; ) {
     const labelsAt = at + 2;
     const classesAt = labelsAt + 2 * presence[at]!;
@@ -184,24 +204,36 @@ function addImages(alive: Alive, { presence }: Counts, rowOf: ReadonlyMap<number
   }
 }
 
-function miouOf(alive: Alive, truth: Float64Array): number {
-  const { ids, columns, values } = alive.images;
-  const rows = [...ids.keys()].filter(row => alive.occurs[row] === 1);
+function miouOf(alive: Alive, truth: Float64Array, matching: SweepMatching): number {
+  const { ids, columns } = alive.images;
+  const counts = { ...emptyCounts(truth.length), truth };
+  const classOf = typeof matching === 'string' ? solved(alive, matching) : matching;
+  for (const [row, label] of ids.entries()) {
+    const id = typeof matching === 'string' ? classOf.get(row) : classOf.get(label);
+    if (id === undefined || id === 0 || id >= truth.length) continue;
+    counts.predicted[id]! += alive.predicted[row]!;
+    counts.both[id]! += alive.pixels[row * columns + id - 1]!;
+  }
+  const labelled = alive.predicted.reduce((sum, pixels) => sum + pixels, 0);
+  counts.predicted[0] = truth.reduce((sum, pixels) => sum + pixels, 0) - labelled;
+  counts.both[0] = truth[0]! - alive.onBackground;
+  return meanIou(counts);
+}
+
+/** Class of each row that is matched at this candidate. */
+function solved({ images, pixels, occurs }: Alive, matching: 'image' | 'pixel'): ReadonlyMap<number, number> {
+  const { ids, columns, values } = images;
+  const rows = [...ids.keys()].filter(row => occurs[row] === 1);
   const compact = (weights: Float64Array) => {
     const kept = new Float64Array(rows.length * columns);
     for (const [place, row] of rows.entries())
       kept.set(weights.subarray(row * columns, (row + 1) * columns), place * columns);
     return kept;
   };
-  const images = { ids: rows, firstClass: 1, columns, values: compact(values) };
-  const { classOf } = assign(images, withTieBreak(images, compact(alive.pixels)));
-  const counts = { ...emptyCounts(truth.length), truth };
-  for (const [row, id] of classOf) {
-    counts.predicted[id] = alive.predicted[row]!;
-    counts.both[id] = alive.pixels[row * columns + id - 1]!;
-  }
-  const labelled = alive.predicted.reduce((sum, pixels) => sum + pixels, 0);
-  counts.predicted[0] = truth.reduce((sum, pixels) => sum + pixels, 0) - labelled;
-  counts.both[0] = truth[0]! - alive.onBackground;
-  return meanIou(counts);
+  const overlaps = compact(pixels);
+  const weights =
+    matching === 'pixel'
+      ? overlaps
+      : withTieBreak({ ids: rows, firstClass: 1, columns, values: compact(values) }, overlaps);
+  return assign({ ids: rows, firstClass: 1, columns }, weights).classOf;
 }

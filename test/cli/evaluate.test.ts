@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { UsageError } from '#core/errors';
+import { writeNpy } from '#core/formats/npy';
 import { registerEvaluate } from '../../cli/evaluate.ts';
-import { inflate } from '../core/formats/zlib-port.ts';
+import { rawZip } from '../benchmark/hostile-zips.ts';
+import { deflate, inflate } from '../core/formats/zlib-port.ts';
 import { grey8, row } from '../pipeline/id-pngs.ts';
 import { folderWith, openFolder } from '../pipeline/open-folder.ts';
 
@@ -22,7 +24,7 @@ async function selflabel(files: Parameters<typeof folderWith>[0], ...args: strin
   const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true).mockClear();
   const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
   registerEvaluate(program, () => ({
-    images: { inflate },
+    images: { inflate, deflate },
     clock: { now: () => 0 },
     log: { progress: () => undefined, note: () => undefined },
     openFolder,
@@ -100,6 +102,99 @@ describe('selflabel evaluate', () => {
 
   it('counts a missing option as wrong usage', async () => {
     await expect(selflabel(files, 'evaluate')).rejects.toBeInstanceOf(UsageError);
+  });
+});
+
+describe('selflabel evaluate, other forms', () => {
+  const same = ['--matching', 'none', '--json'];
+  const json = async (...given: Parameters<typeof selflabel>) => JSON.parse(await selflabel(...given));
+
+  it('reads label maps from a zip', async () => {
+    const zip = rawZip([{ name: 'a.png', bytes: files['labels/a.png'] }]);
+    const given = ['evaluate', '--predictions', '…/x.zip', '--masks', '…/truth/masks', '--json'];
+    expect(await json({ ...files, 'x.zip': zip }, ...given)).toEqual(await json(files, ...options, '--json'));
+  });
+
+  it('finds the best of 81 thresholds, and uses it', async () => {
+    const score = writeNpy({ kind: 'float32', shape: [1, 4], data: Float32Array.of(0.2, 0.5, 0.6, 0.3) });
+    const given = {
+      'labels/a.png': grey8(row(1, 1, 1, 1)),
+      'truth/masks/a.png': grey8(row(0, 1, 1, 0)),
+      'scores/a.npy': score,
+    };
+    const metrics = await json(given, ...options, '--threshold-sweep', '…/scores', ...same);
+    expect(metrics).toMatchObject({ threshold: 0.31, miou: expect.closeTo(1, 9) });
+    expect(metrics.thresholdSweep.miou).toHaveLength(81);
+    expect(metrics.thresholdSweep.miou[0]).toBeCloseTo(0.25, 9);
+    await expect(selflabel(files, ...options, '--threshold-sweep', '…/labels')).rejects.toThrow('no scores a.npy');
+  });
+
+  it('joins classes under their parents', async () => {
+    const given = { ...files, 'labels/a.png': grey8(row(0, 2, 1, 2)), 'up.json': '{"cat": "animal", "2": "animal"}' };
+    const metrics = await json(given, ...options, '--hierarchy', '…/up.json', ...same);
+    expect(metrics.hierarchy).toEqual([
+      {
+        level: 1,
+        classes: 1,
+        miou: expect.closeTo(1, 9),
+        miouForeground: expect.closeTo(1, 9),
+        imageAccuracy: 1,
+        perClass: [
+          { name: 'background', iou: expect.closeTo(1, 9), pixels: 1 },
+          { name: 'animal', iou: expect.closeTo(1, 9), pixels: 3 },
+        ],
+      },
+    ]);
+    for (const [text, message] of [
+      ['{"cat": "dog", "dog": "cat"}', /goes in a circle/],
+      ['{"bird": "animal"}', /names no parent of any class/],
+      ['[]', /no parents/],
+      ['{"cat": 3}', /is no name/],
+    ] as const) {
+      const wrong = selflabel({ ...given, 'up.json': text }, ...options, '--hierarchy', '…/up.json');
+      await expect(wrong).rejects.toThrow(message);
+    }
+  });
+
+  it('takes COCO instances as ground truth', async () => {
+    const square = [0, 0, 2, 0, 2, 2, 0, 2];
+    const coco = {
+      images: [{ id: 7, file_name: 'a.jpg', width: 3, height: 2 }],
+      annotations: [
+        { image_id: 7, category_id: 9, segmentation: { size: [2, 3], counts: [0, 6] }, area: 6 },
+        { image_id: 7, category_id: 4, segmentation: [square], area: 4 },
+      ],
+      categories: [
+        { id: 9, name: 'dog' },
+        { id: 4, name: 'cat' },
+      ],
+    };
+    const map = { width: 3, height: 2, data: Uint16Array.of(1, 1, 2, 1, 1, 2) };
+    const given = { 'labels/a.png': grey8(map), 'i.json': JSON.stringify(coco) };
+    const args = ['evaluate', '--predictions', '…/labels', '--masks', '…/i.json'];
+    const metrics = await json(given, ...args, ...same);
+    expect(metrics).toMatchObject({ classes: 2, miouForeground: expect.closeTo(1, 9) });
+    expect(metrics.perClass.map(({ name, pixels }: { name: string; pixels: number }) => [name, pixels])).toEqual([
+      ['background', 0],
+      ['cat', 4],
+      ['dog', 2],
+    ]);
+    await expect(selflabel({ ...given, 'i.json': '{}' }, ...args)).rejects.toThrow('i.json is no COCO instances file');
+  });
+
+  it('takes a VOC folder as ground truth', async () => {
+    const given = {
+      'labels/a.png': grey8(row(0, 20, 1, 7)),
+      'voc/SegmentationClass/a.png': grey8(row(0, 20, 1, 255)),
+    };
+    const metrics = await json(given, 'evaluate', '--predictions', '…/labels', '--masks', '…/voc', ...same);
+    expect(metrics).toMatchObject({ classes: 20, miouForeground: expect.closeTo(1, 9) });
+    expect(metrics.perClass[20]).toMatchObject({ name: 'tvmonitor', pixels: 1 });
+  });
+
+  it('counts label maps without a mask', async () => {
+    const metrics = await json({ ...files, 'labels/z.png': grey8(row(1)) }, ...options, '--json');
+    expect(metrics.extraPredictions).toBe(1);
   });
 });
 

@@ -1,0 +1,89 @@
+/** The evaluation service's page: one sortable table per protocol, per-class details, and a place to send a zip. */
+import type { Entry, Leaderboard } from '../benchmark/leaderboard.ts';
+import { type Html, html, trusted } from './html.ts';
+import { leaderboardScript, leaderboardScriptSha256 } from './leaderboard-script.ts';
+import { reportStyle } from './report-style.ts';
+
+const extraStyle = `.board main{max-width:76rem;margin:0 auto;padding:2rem 1.25rem}.board section{margin-top:2.5rem}
+.board td,.board thead th{text-align:right}.board td:nth-child(-n+3),.board thead th:nth-child(-n+3){text-align:left;min-width:0}
+.board .best{font-weight:700}.board details summary{cursor:pointer;color:var(--accent)}
+.board .rows li{display:flex;justify-content:space-between;gap:1rem}.board details{max-width:24rem}
+.board form{display:flex;flex-wrap:wrap;gap:.75rem;align-items:end}.board form label{display:grid;gap:.2rem;font-size:.875rem}
+.board .scroll:has(.sortable){max-height:none}`;
+
+const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src '${leaderboardScriptSha256}'; connect-src 'self'; base-uri 'none'; form-action 'none'`;
+
+/** @param boards in the order in which they are shown. Every string in them comes from strangers and is escaped. */
+export function leaderboardPage(boards: readonly Leaderboard[], protocols: readonly string[]): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<title>Leaderboard · selflabel</title>
+<style>${trusted(reportStyle + extraStyle)}</style>
+</head>
+<body class="board">
+<main>
+<h1>Leaderboard</h1>
+<p>Label maps measured against masks that nobody outside has seen. All scores in percent.</p>
+${boards.length === 0 ? html`<p class="verdict look">Nothing has been scored yet.</p>` : boards.map(boardSection)}
+${submitSection(protocols)}
+</main>
+<script>${trusted(leaderboardScript)}</script>
+</body>
+</html>
+`.text;
+}
+
+const columns = ['mIoU', 'mIoU fg', 'boundary', 'accuracy', 'F-beta', '≤ 5 %', '≤ 25 %', '≤ 50 %', 'larger'];
+
+function boardSection({ protocol, entries }: Leaderboard): Html {
+  const scored = entries.filter(({ scores }) => scores).sort((a, b) => b.scores!.miou - a.scores!.miou);
+  const refused = entries.filter(({ refused }) => refused !== undefined);
+  return html`<section><h2 id="${protocol}">${protocol}</h2>
+${
+  scored.length > 0 &&
+  html`<div class="scroll" tabindex="0" role="region" aria-label="${protocol}"><table class="sortable">
+<thead><tr>${['Method', 'Submitter', 'Date', ...columns, 'Classes'].map((name, i, all) => (i < all.length - 1 ? heading(name, name === 'mIoU') : html`<th scope="col">${name}</th>`))}</tr></thead>
+<tbody>${scored.map(row)}</tbody></table></div>`
+}
+${
+  refused.length > 0 &&
+  html`<details class="listing"><summary>${refused.length} not scored</summary><ul class="rows">${refused.map(
+    ({ file, received, refused }) =>
+      html`<li><span>${received.slice(0, 10)} ${file}</span><span class="why">${refused}</span></li>`,
+  )}</ul></details>`
+}
+</section>`;
+}
+
+const heading = (name: string, sorted: boolean): Html =>
+  html`<th scope="col"${trusted(sorted ? ' aria-sort="descending"' : '')}><button class="sort" type="button">${name}</button></th>`;
+
+function row({ submitter, received, method, scores }: Entry): Html {
+  const { miou, miouForeground, boundaryMiou, imageAccuracy, fBeta, sizes, perClass } = scores!;
+  const values = [miou, miouForeground, boundaryMiou, imageAccuracy, fBeta, sizes.s, sizes.ms, sizes.ml, sizes.l];
+  const classes = [...perClass].sort((a, b) => b.iou - a.iou);
+  return html`<tr><th scope="row" title="${method?.description}">${method?.name}</th><td>${submitter}</td><td>${received.slice(0, 10)}</td>
+${values.map(cell)}
+<td><details><summary>${classes.length}</summary><ul class="rows">${classes.map(
+    ({ name, iou }) => html`<li><span>${name}</span><span>${percent(iou)}</span></li>`,
+  )}</ul></details></td></tr>`;
+}
+
+const percent = (value: number): string => (100 * value).toFixed(1);
+
+const cell = (value: number | null): Html =>
+  html`<td data-value="${value ?? -1}">${value === null ? '–' : percent(value)}</td>`;
+
+const submitSection = (protocols: readonly string[]): Html =>
+  protocols.length === 0
+    ? html``
+    : html`<section><h2>Send a submission</h2>
+<p>A zip as <code>selflabel submission pack</code> writes it, named <code>SUBMITTER-NAME.zip</code>.</p>
+<form id="send"><label>Protocol <select id="protocol">${protocols.map(name => html`<option>${name}</option>`)}</select></label>
+<label>Zip <input id="zip" type="file" accept=".zip" required></label><button type="submit">Send</button></form>
+<p id="verdict" role="status"></p></section>`;
