@@ -28,6 +28,7 @@ interface ShapingOptions {
   readonly classes?: number;
   readonly ignore?: number[];
   readonly method?: string;
+  readonly gate?: string;
   readonly unit?: string;
   readonly refine?: string;
   readonly background?: string;
@@ -54,7 +55,7 @@ export interface RunOptions extends ShapingOptions {
 }
 
 /** What `--attention` knows without a file. */
-const foregrounds = ['self-trained', 'norm', 'border'];
+const foregrounds = ['self-trained', 'pass', 'norm', 'border'];
 
 export function registerRun(program: Command): void {
   program
@@ -78,7 +79,7 @@ export function registerRun(program: Command): void {
       'find the classes in so many of the photos, drawn by --seed, and label all (default: all)',
       integer(2, 2 ** 31 - 1),
     )
-    .option('--restarts <n>', 'k-means runs, of which the best is kept', integer(1, 1000), 10)
+    .option('--restarts <n>', 'k-means runs, of which the best is kept (default: 10; pass: 30)', integer(1, 1000))
     .option(
       '--threshold <t>',
       'where foreground begins: from-scores (no labels needed), from-masks, or a number',
@@ -99,8 +100,13 @@ export function registerRun(program: Command): void {
     .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
     .option(
       '--attention <kind>',
-      'what tells object from background: self-trained (default), norm, border, or an attention.onnx',
+      'what tells object from background: self-trained (default), pass (the learned gate), norm, border, or an attention.onnx',
       networkOr(...foregrounds),
+    )
+    .option(
+      '--gate <form>',
+      'of pass: projected (to 256 channels; default), or exact (over all channels; default with --method pass)',
+      oneOf('exact', 'projected'),
     )
     .option(
       '--unit <unit>',
@@ -151,11 +157,16 @@ function assertTogether({ method, scales, threshold, masks, ...training }: RunOp
   if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
   if (training.trainMinutes && training.trainEpochs)
     throw new UsageError('--train-minutes and --train-epochs both say how long to train: give one of them');
+  const learns = (training.attention ?? (method === 'pass' ? 'pass' : '')) === 'pass';
+  if (training.gate && !learns) throw new UsageError('--gate needs --attention pass or --method pass');
   if (
     (training.finetune ?? 'none') === 'none' &&
+    !learns &&
     (training.trainMinutes ?? training.trainEpochs ?? training.trainBatch)
   )
-    throw new UsageError('--train-minutes, --train-epochs and --train-batch need --finetune head or all');
+    throw new UsageError(
+      '--train-minutes, --train-epochs and --train-batch need --finetune head or all, or --attention pass',
+    );
 }
 
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {

@@ -19,7 +19,8 @@ import type { OpenedFolder } from './open-folder.ts';
 export const localJob = 'local';
 export const predictJob = 'predict';
 export const trainJob = 'train';
-const localJobs = [localJob, predictJob, trainJob];
+export const attendJob = 'attend';
+const localJobs = [localJob, predictJob, trainJob, attendJob];
 
 export interface Workplace {
   readonly ports: Ports;
@@ -96,6 +97,10 @@ const resultNames = [
   'receipt.json',
   'metrics.json',
   'training.jsonl',
+  'attention.onnx',
+  'attention.json',
+  'backbone.onnx',
+  'backbone.json',
 ];
 
 /** @throws PermanentError if the folder holds files of somebody else's that the results would replace */

@@ -92,7 +92,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     hashes,
     backbone: run.backbone.replace('backbones/', ''),
     method: run.method,
-    attention: { kind: report.kind, check: report.check ?? null },
+    attention: { kind: report.kind, check: report.check ?? null, ...(report.gate && { gate: report.gate }) },
     unit: run.unit,
     trainedOn: { images: plan.images, ...(run.sample && { sample: run.sample }) },
     metrics: metrics && {
@@ -100,7 +100,8 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
       miouForeground: metrics.miouForeground,
       foregroundIou: metrics.foregroundIou,
     },
-    projectionHead: 'none',
+    projectionHead: report.gate?.projection ?? 'none',
+    prototypes: report.gate?.projection ?? 'none',
     ...(tuned && { finetune: await tunedFacts(ports.store, plan) }),
     licence: licenceNote(run.backbone),
   };

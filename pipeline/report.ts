@@ -2,8 +2,7 @@
 import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
 import type { ClusterRow } from '#core/formats/clusters-csv';
 import { keys } from '#core/job/keys';
-import { finalLabels, type Plan } from '#core/job/plan';
-import { tunedPiece } from '#core/job/progress';
+import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { SettledRun } from '#core/job/request';
 import type { Card } from '#core/labels/card';
@@ -20,21 +19,20 @@ import type {
   ReportData,
   ReviewItem,
   RunFacts,
-  TrainingFacts,
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
-import { readJson, readObject } from './documents.ts';
-import type { TunedSummary } from './finetune.ts';
-import { outputKey, readMarker } from './marker.ts';
+import { readJson } from './documents.ts';
+import { outputKey } from './marker.ts';
 import { proposeMerges } from './merge-proposals.ts';
 import { embedBound } from './pace.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
+import { trainingFacts } from './training-facts.ts';
 import { programVersion } from './version.ts';
 
 interface Gathered {
@@ -77,7 +75,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
-    training: await trainingFacts(ports.store, plan),
+    training: await trainingFacts(ports.store, plan, report),
   };
   await ports.store.put(keys.published(plan.job, 'report/index.html'), new TextEncoder().encode(reportPage(data)));
 }
@@ -201,13 +199,15 @@ function commandOf(plan: Plan, run: SettledRun): string {
   if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
-  if (run.attention !== 'self-trained') parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
+  if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
+    parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
+  if (run.gate) parts.push(`--gate ${run.gate}`);
   if (run.unit !== 'segments') parts.push(`--unit ${run.unit}`);
   if (run.refine !== 'guided') parts.push(`--refine ${run.refine}`);
   if (run.background !== 'auto') parts.push(`--background ${run.background}`);
   if (run.scales !== 1) parts.push(`--scales ${run.scales}`);
   if (run.threshold !== 'from-scores') parts.push(`--threshold ${run.threshold}`);
-  if (run.restarts !== 10) parts.push(`--restarts ${run.restarts}`);
+  if (run.restarts !== (run.method === 'pass' ? 30 : 10)) parts.push(`--restarts ${run.restarts}`);
   if (run.finetune !== 'none') parts.push(`--finetune ${run.finetune}`);
   if (run.trainMinutes) parts.push(`--train-minutes ${run.trainMinutes}`);
   if (run.trainEpochs) parts.push(`--train-epochs ${run.trainEpochs}`);
@@ -246,35 +246,6 @@ async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
   const { pseudo: _pseudo, ...final } = metrics;
   return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
-}
-
-/** The loss of every training, from its lines. */
-async function trainingFacts(store: ObjectStore, plan: Plan): Promise<TrainingFacts[]> {
-  if (finalLabels(plan) !== 'finetune') return [];
-  const lines = new TextDecoder().decode(await readObject(store, outputKey(plan, 'finetune', tunedPiece, 'jsonl')));
-  const losses = lines.trimEnd().split('\n');
-  const { summary } = await readMarker<TunedSummary>(store, plan, 'finetune', tunedPiece);
-  const facts = [
-    ['trained', summary.scope === 'all' ? 'the whole network' : 'the last layer'],
-    ['photos', String(summary.pictures)],
-    ['photos per step', String(summary.batch)],
-    ['steps', String(summary.steps)],
-    ...(await gainOf(store, plan)),
-  ] as const;
-  const title = 'Fine-tuning on the pseudo labels';
-  return [{ title, losses: losses.map(line => (JSON.parse(line) as { loss: number }).loss), facts }];
-}
-
-/** Figures of the pseudo labels beside those of the model that was trained on them. */
-async function gainOf(store: ObjectStore, plan: Plan): Promise<(readonly [string, string])[]> {
-  if (!plan.request.masks) return [];
-  const metrics = await readJson<Metrics>(store, outputKey(plan, 'evaluate', 'metrics', 'json'));
-  const say = (of: (m: Metrics) => number | null) =>
-    [metrics.pseudo, metrics].map(m => (m && of(m))?.toFixed(3) ?? '–').join(' before, ');
-  return [
-    ['foreground IoU', `${say(m => m.foregroundIou)} after`],
-    ['mIoU of classes, pixel-matched', `${say(m => m.pixelMatched.miouForeground)} after`],
-  ];
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>
