@@ -35,6 +35,18 @@ await build({
   external: ['@aws-sdk/*', 'sharp'],
   minify: true,
 });
+// The API needs native packages beside it, and the session's thread as a file of its own.
+await build({
+  ...common,
+  entryPoints: { api: 'functions/api.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  outdir: 'dist/functions',
+  external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
+  // Packages in CommonJS ask for Node's own modules at run time.
+  banner: {
+    js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+  },
+  minify: true,
+});
 // For the image of the tasks: all that its Dockerfile copies.
 await build({
   ...common,

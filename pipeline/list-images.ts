@@ -65,14 +65,17 @@ const outOfOrder = (name: string, last: string) =>
     `${name} comes after ${last}: images are there twice, loose and in archives or in two pushes; push the folder to an empty place`,
   );
 
-const encoder = new TextEncoder();
-
-/** In the order of UTF-8 bytes. */
+/** In the order of UTF-8 bytes: that of code points, which differs from JavaScript's where surrogates begin. */
 export function isBefore(a: string, b: string): boolean {
-  const [one, other] = [encoder.encode(a), encoder.encode(b)];
-  for (let i = 0; i < one.length && i < other.length; i++) if (one[i] !== other[i]) return one[i]! < other[i]!;
-  return one.length < other.length;
+  const length = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < length && a.charCodeAt(i) === b.charCodeAt(i)) i++;
+  if (i === length) return a.length < b.length;
+  return rankOf(a.charCodeAt(i)) < rankOf(b.charCodeAt(i));
 }
+
+/** Surrogates stand for code points above all others. */
+const rankOf = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
 
 const alone = (prefix: string, { key, size, etag }: StoredObject): PlannedImage[] => [
   { name: key.slice(prefix.length), size, etag },

@@ -84,12 +84,17 @@ export const indexOf = (tar: string): string => `${tar}.index`;
 export const isTarIndex = (name: string): boolean => name.endsWith(indexOf('.tar'));
 export const isTar = (name: string): boolean => name.endsWith('.tar');
 
-const whole = z.int().min(0);
-const schema = z.strictObject({
-  version: z.literal(1),
-  bytes: whole,
-  members: z.array(z.tuple([z.string().min(1), whole, whole])),
-});
+const schema = z.strictObject({ version: z.literal(1), bytes: z.int().min(0), members: z.array(z.unknown()) });
+
+/** By hand: there are thousands of rows in each of thousands of indexes. */
+const isRow = (row: unknown): row is [string, number, number] =>
+  Array.isArray(row) &&
+  row.length === 3 &&
+  typeof row[0] === 'string' &&
+  row[0] !== '' &&
+  isWhole(row[1]) &&
+  isWhole(row[2]);
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** One line of JSON: rows of name, start and size. */
 export const formatTarIndex = ({ bytes, members }: TarIndex): Uint8Array =>
@@ -100,8 +105,10 @@ export const formatTarIndex = ({ bytes, members }: TarIndex): Uint8Array =>
 /** @param name of the index, for messages. @throws PermanentError if it is none, or a file lies outside its archive */
 export function parseTarIndex(text: Uint8Array, name: string): TarIndex {
   const parsed = schema.safeParse(jsonOf(text));
-  if (!parsed.success) throw new PermanentError(`${name} is no index of a tar archive; push the folder again`);
-  const { bytes, members } = parsed.data;
+  if (!parsed.success || !parsed.data.members.every(isRow))
+    throw new PermanentError(`${name} is no index of a tar archive; push the folder again`);
+  const { bytes } = parsed.data;
+  const members = parsed.data.members as [string, number, number][];
   const wrong = members.find(([, start, size]) => start + size > bytes);
   if (wrong) throw new PermanentError(`${name}: ${wrong[0]} lies outside the archive; push the folder again`);
   return { bytes, members: members.map(([member, start, size]) => ({ name: member, start, size })) };

@@ -26,6 +26,7 @@ export const keys = {
   /** Exists while a job is not done: what the sweeper looks after. */
   running: (name: string) => `running/${name}`,
   allRunning: 'running/',
+  allMarkers: (name: string) => `${job(name)}/done/`,
   /** Files people read; beside the stages' folders in the cloud, at the top of DIR on a laptop. */
   published: (name: string, file: string) => `${job(name)}/${file}`,
 
@@ -51,6 +52,13 @@ export const keys = {
   /** Why a batch waits; gone when it is sent. */
   held: (model: string, batch: string) => `held/${model}/${batch}.json`,
   allHeld: 'held/',
+  modelsPrefix: 'models/',
+  jobsPrefix: 'jobs/',
+
+  /** An answer of the API that is too large to be sent; read through a link, deleted after a day. */
+  result: (id: string, extension: string) => `results/${id}.${extension}`,
+  /** What an Idempotency-Key was first used for. */
+  wish: (hash: string) => `wishes/${hash}.json`,
 };
 
 /** The piece's name from its marker key. */
