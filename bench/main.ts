@@ -17,6 +17,10 @@ const benches: Record<string, () => Promise<void>> = {
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
   serve: async () => (await import('./serve.ts')).serve(),
   convolution: async () => (await import('./convolution.ts')).convolution(),
+  'cost-page': async () => (await import('./cost-page.ts')).writeCostPage(),
+  scale: async () => (await import('./scale.ts')).scale(),
+  attention: async () => (await import('./attention.ts')).attention(),
+  finetune: async () => (await import('./finetune.ts')).finetune(),
   'training-step': async () => (await import('./training-step.ts')).trainingSteps(),
 };
 
