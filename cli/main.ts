@@ -14,6 +14,7 @@ import { registerPull } from './pull.ts';
 import { registerPush } from './push.ts';
 import { registerRedrive } from './redrive.ts';
 import { registerRun } from './run.ts';
+import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
 import { registerSubmit } from './submit.ts';
 import { registerTrain } from './train.ts';
@@ -31,6 +32,9 @@ Photos in, labels and a report out; then names, an export, and the model on othe
   selflabel classes rename result 3 dog
   selflabel export result --format coco --to coco
   selflabel predict more-photos --model result/model --out more
+
+The model over HTTP:
+  selflabel serve result/model
 
 The same on AWS (docs/cloud.md):
   selflabel estimate --images 1200000 --backbone resnet50
@@ -56,6 +60,7 @@ registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);
 registerExport(program, openFolder);
 registerDoctor(program);
+registerServe(program);
 registerDemo(program);
 registerStatus(program);
 registerPush(program);

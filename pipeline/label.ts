@@ -33,7 +33,7 @@ export interface LabelSummary {
 }
 
 /** One entry of the shard's tar: the image's name and its label map as index PNG. */
-interface PackedLabel {
+export interface PackedLabel {
   readonly image: LabelledImage;
   readonly png?: Uint8Array;
 }
@@ -75,7 +75,8 @@ export async function labelShard(
   );
 }
 
-async function labelOne(ports: Ports, labeller: Labeller, found: FoundImage): Promise<PackedLabel> {
+/** One image: its label map as PNG, or why there is none. */
+export async function labelOne(ports: Ports, labeller: Labeller, found: FoundImage): Promise<PackedLabel> {
   const read = await decodeFound(ports, found);
   if (read.state === 'rejected') return { image: read };
   const { width, height, notes, image } = read.decoded;
