@@ -38,6 +38,8 @@ export function parseNamed(text: string, room: 'datasets' | 'jobs'): CloudAddres
 export async function openBucket(bucket: string, { endpoint }: CloudOptions): Promise<S3Store> {
   if (endpoint !== undefined && !URL.canParse(endpoint))
     throw new UsageError(`${endpoint} is no endpoint; expected http://… or https://…`);
+  // A warning about later releases of the client than the one that is locked here.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   // Servers other than Amazon's rarely know buckets as host names.
   const other = endpoint ?? AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL;

@@ -30,7 +30,12 @@ export function registerEstimate(program: Command): void {
     .description('hours and dollars of a job on AWS, before it is begun')
     .requiredOption('--images <n>', 'how many photos', integer(1, 10_000_000_000))
     .option('--size <kb>', 'mean size of a photo in KB', positive, 110)
-    .option('--backbone <name>', 'kind of network', oneOf(...Object.keys(networkCosts)), 'resnet50')
+    .option(
+      '--backbone <name>',
+      `kind of network: ${Object.keys(networkCosts).join(', ')}`,
+      oneOf(...Object.keys(networkCosts)),
+      'resnet50',
+    )
     .option('--gflops <n>', 'instead: operations of one pass at 256 pixels, in 10⁹', positive)
     .option('--dimension <n>', 'numbers per vector of the network', integer(1, 100_000), 384)
     .option('--instance <type>', instanceTypes.join(', '), oneOf(...instanceTypes), 'g6.xlarge')

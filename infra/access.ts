@@ -14,7 +14,6 @@ export interface Access {
 const any = '*';
 const output = (stage: Stage) => keys.output(any, stage, any, any, any);
 const marker = (stage: Stage) => keys.marker(any, stage, any, any);
-const markers = (stage: Stage) => keys.markers(any, stage, any);
 /** Every stage of a job but its first. */
 const laterStages = stages.filter(stage => stage !== 'plan');
 
@@ -88,7 +87,7 @@ export function taskAccess(task: TaskName): Access {
 const advancing: Access = {
   reads: [plan, state, `${keys.failures(any)}*`],
   writes: [state],
-  lists: [...laterStages.map(markers), keys.failures(any)],
+  lists: [keys.allMarkers(any), keys.failures(any)],
   deletes: [],
 };
 

@@ -20,7 +20,7 @@ export interface Listing {
   readonly fingerprint: string;
   /** Blocks whose shards are written. */
   readonly written: number;
-  /** The images from block \`first\` on; one block is held at a time. */
+  /** The images from block `first` on; one block is held at a time. */
   blocks(first: number): AsyncIterable<ListedBlock>;
   /** Removes what was kept. */
   forget(): Promise<void>;

@@ -12,6 +12,8 @@ export interface Marker<Summary = unknown> {
   readonly outputs: readonly { key: string; bytes: number; sha256: string }[];
   /** Milliseconds of work; not part of the result. */
   readonly milliseconds: number;
+  /** What the machine cost meanwhile, where its price is known. */
+  readonly dollars?: number;
   readonly summary: Summary;
 }
 
@@ -31,7 +33,10 @@ export async function finishPiece<Summary>(
     const standing = (await ports.store.putNew(key, bytes)) ? bytes : await readObject(ports.store, key);
     written.push({ key, bytes: standing.length, sha256: ports.digest.sha256(standing) });
   }
-  const marker: Marker<Summary> = { piece, outputs: written, milliseconds: ports.clock.now() - started, summary };
+  const milliseconds = ports.clock.now() - started;
+  const { dollarsPerHour } = ports;
+  const dollars = dollarsPerHour === undefined ? {} : { dollars: (milliseconds / 3_600_000) * dollarsPerHour };
+  const marker: Marker<Summary> = { piece, outputs: written, milliseconds, ...dollars, summary };
   await ports.store.putNew(keys.marker(plan.job, stage, plan.fingerprints[stage], piece), toJson(marker));
 }
 

@@ -46,7 +46,7 @@ export async function plan(ports: Ports, job: string, goesOn: () => boolean = ()
   return true;
 }
 
-/** What \`publish\` writes for people lies in one place: going back to settings of an earlier run must write it again. */
+/** What `publish` writes for people lies in one place: going back to settings of an earlier run must write it again. */
 async function publishAgain(store: ObjectStore, { job, fingerprints }: Plan): Promise<void> {
   const before = await store.get(keys.plan(job));
   if (!before || fromJson<Plan>(before).fingerprints.publish === fingerprints.publish) return;

@@ -151,6 +151,8 @@ export interface Ports {
   readonly clock: Clock;
   readonly log: Log;
   readonly tuning: Tuning;
+  /** What an hour of this machine costs, where it is rented and the price is known (core/job/prices): for the receipt. */
+  readonly dollarsPerHour?: number;
   /** How people name the place of the results, for pages only: the folder as typed, or its S3 address. */
   readonly place: string;
 }

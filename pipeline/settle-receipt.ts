@@ -131,15 +131,18 @@ async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<st
   };
 }
 
-/** Seconds of work per stage, summed over its pieces. */
+/** Seconds of work per stage, summed over its pieces; `dollars` of the machines, where their price was known. */
 export async function timingOf(store: ObjectStore, plan: Plan): Promise<Record<string, number>> {
   const seconds: Record<string, number> = {};
+  let dollars: number | undefined;
   for (const { stage, pieces } of waves(plan)) {
     if (stage === 'publish') continue;
     for (const piece of pieces) {
-      const { milliseconds } = await readMarker(store, plan, stage, piece);
+      const { milliseconds, dollars: paid } = await readMarker(store, plan, stage, piece);
       seconds[stage] = (seconds[stage] ?? 0) + milliseconds / 1000;
+      if (paid !== undefined) dollars = (dollars ?? 0) + paid;
     }
   }
-  return Object.fromEntries(Object.entries(seconds).map(([stage, value]) => [stage, Math.round(value * 1000) / 1000]));
+  const rounded = Object.entries(seconds).map(([stage, value]) => [stage, Math.round(value * 1000) / 1000]);
+  return { ...Object.fromEntries(rounded), ...(dollars !== undefined && { dollars: Math.round(dollars * 1e4) / 1e4 }) };
 }

@@ -79,14 +79,15 @@ export class JobWatch {
 
 export const isOver = (stage: string): boolean => stage === 'done' || stage === 'failed';
 
+/** A job nobody has planned yet, or whose results were pulled without its markers: what the state says. */
 const unplanned = (job: string, state: JobState | undefined): JobStatus => ({
   job,
   stage: state?.stage ?? 'waiting',
   error: state?.error ?? null,
   images: null,
   rejected: 0,
-  stages: [],
-  seconds: 0,
+  stages: Object.entries(state?.stages ?? {}).map(([stage, counts]) => ({ stage, ...counts })),
+  seconds: state ? Math.max(0, (Date.parse(state.updated) - Date.parse(state.started)) / 1000) : 0,
   imagesPerSecond: null,
   secondsLeft: null,
 });

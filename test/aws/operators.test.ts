@@ -86,7 +86,9 @@ describe.each(['never', 'always'])('a job pushed with --pack %s', pack => {
   const push = () => done('push', images, at(`datasets/${dataset}`), '--masks', masks, '--pack', pack, '--json');
   const submit = () => done('submit', at(`datasets/${dataset}`), '--job', job, '--masks', ...shaping, '--json');
 
-  it('is pushed once, submitted once, worked off, and pulled with the bytes of a local run', async () => {
+  it('is pushed once, submitted once, worked off, and pulled with the bytes of a local run', {
+    timeout: 400_000,
+  }, async () => {
     const first = JSON.parse(await push());
     expect(first).toMatchObject({ unchanged: 0, unreadable: [], archives: pack === 'always' ? 1 : 0 });
     expect(JSON.parse(await push())).toMatchObject({ written: 0, unchanged: first.written });
@@ -100,7 +102,7 @@ describe.each(['never', 'always'])('a job pushed with --pack %s', pack => {
     expect(status).toMatch(/done, 11 images[\s\S]*embed +█{24} +2 of 2[\s\S]*1 rejected so far, took/);
     await done('pull', at(`jobs/${job}`), '--out', out);
     expect(filesOf(out)).toEqual(filesOf(local));
-    expect(await done('status', out)).toBe(await done('status', at(`jobs/${job}`)));
+    expect(await done('status', out)).toMatch(/done\n[\s\S]*embed +█{24} +2 of 2[\s\S]*took/);
 
     // Half of it lost: a stamp says that nothing was finished.
     rmSync(join(out, 'jobs', job, 'collected.json'));

@@ -98,3 +98,15 @@ test('a list that is missing is named', async () => {
   await folder.put('receipt.json', toJson({ lists: ['receipt/000000.json'], counts: {} }));
   await expect(listFolderImages(folder)).rejects.toThrow('receipt/000000.json is missing');
 });
+
+test('says what the machines cost, where their price was known', async () => {
+  const ports = await labelledJob();
+  const at = (now: number) => ({ ...ports, clock: { now: () => now }, dollarsPerHour: 0.34 });
+  const priced: Plan = { ...plan, fingerprints: { ...plan.fingerprints, label: 'm' } };
+  for (const [s, shard] of plan.shards.entries()) {
+    const own = images.slice(s * perShard, (s + 1) * perShard);
+    await finishPiece(at(1_800_000), priced, 'label', shard, {}, { images: own }, 0);
+  }
+  expect((await settleReceipt(ports, plan)).receipt.timing).toEqual({ label: 0 });
+  expect((await settleReceipt(ports, priced)).receipt.timing).toEqual({ label: 5400, dollars: 0.51 });
+});
