@@ -5,15 +5,15 @@ import { writeNpy } from '#core/formats/npy';
 import { toModel } from '#core/graph/model';
 import { reshape, transpose } from '#core/graph/ops';
 import type { ModelSizeRule } from '#core/image/model-input';
-import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
+import { centreCrop, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedShard } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
 import { Random, seedOf } from '#core/random';
-import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { openAttended, openAttention, runOf, sizeRule } from './backbone.ts';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
-import { type ReadImage, readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages, type ReadImage } from './inputs.ts';
 import { finishPiece } from './marker.ts';
 import { findNearDuplicates, nearDuplicatesPiece } from './near-duplicates.ts';
 import { Pace, type PaceSummary } from './pace.ts';
@@ -57,11 +57,12 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
   const pace = new Pace(ports, ports.tuning.threads);
   const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
   try {
-    const work = async (planned: (typeof images)[number]) => {
-      const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
+    const work = async (found: FoundImage) => {
+      const read = await pace.during('decode', () => decodeFound(ports, found, rule));
       return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, rule, threshold }, read);
     };
-    for await (const result of mapInOrder(images, ports.tuning.threads * aheadPerThread, work)) {
+    const found = findImages(ports.store, run.images, images);
+    for await (const result of mapInOrder(found, ports.tuning.threads * aheadPerThread, work)) {
       results.push(result);
       ports.log.progress('embed', shard, results.length, images.length);
     }
@@ -82,11 +83,12 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
 }
 
 async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
-  const backbone = await openBackbone(ports.store, run);
+  const backbone = await openAttended(ports.store, plan);
   const { model: attention, report } = await openAttention(ports.store, plan);
   const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
   const { inputs, image } = pixelInput();
-  const [first, second] = applyAttention(attention, backboneMaps(backbone, image), wanted);
+  const seen = run.method === 'pass' && run.unit === 'image' ? centreCrop(image, methodCrop) : image;
+  const [first, second] = applyAttention(attention, backboneMaps(backbone, seen), wanted);
   // One row per position, as the segments take them.
   const rows = run.unit === 'image' ? second! : transpose(reshape(second!, [0, 0, -1]), { perm: [0, 2, 1] });
   const graph = toModel({ name: 'embed', inputs, outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
@@ -94,6 +96,9 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
   const threshold = typeof run.threshold === 'number' ? run.threshold : report.threshold;
   return { model, threshold, rule: sizeRule(run, backbone.settings) };
 }
+
+/** What the method clusters: the middle of a photo of 256 pixels on its shorter side (2.4). */
+const methodCrop = 224;
 
 /** Pictures under way per thread: so many that one slow to decode leaves no core idle; they are small by then. */
 const aheadPerThread = 8;

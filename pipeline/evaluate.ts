@@ -2,7 +2,8 @@
 import { decodeIndexPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import { finalLabels, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
+import { pseudoPiece } from '#core/job/progress';
 import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { pixelKmeansBaseline } from '#core/metrics/baselines';
 import { classIds, finish } from '#core/metrics/finish';
@@ -15,7 +16,7 @@ import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
-import { readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { decisionOf, openLabeller, runModel } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import { pixelBaseline } from './pixel-baseline.ts';
@@ -25,13 +26,19 @@ export async function evaluate(ports: Ports, plan: Plan, piece: string): Promise
   if (piece === 'threshold') return findThreshold(ports, plan);
   if (piece === 'metrics') return metrics(ports, plan);
   const started = ports.clock.now();
-  const tally = piece === 'pixels' ? await pixelBaseline(ports, plan) : await tallyShard(ports, plan, piece);
+  const tally = await tallyOf(ports, plan, piece);
   await finishPiece(ports, plan, 'evaluate', piece, { tally: tallyToBytes(tally) }, { images: tally.images }, started);
 }
 
-async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tally> {
+async function tallyOf(ports: Ports, plan: Plan, piece: string): Promise<Tally> {
+  if (piece === 'pixels') return pixelBaseline(ports, plan);
+  const pseudo = plan.shards.find(shard => pseudoPiece(shard) === piece);
+  return pseudo ? tallyShard(ports, plan, pseudo, 'label') : tallyShard(ports, plan, piece, finalLabels(plan));
+}
+
+async function tallyShard(ports: Ports, plan: Plan, shard: string, stage: 'label' | 'finetune'): Promise<Tally> {
   const tally = new Tally(plan.request.background);
-  const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))];
+  const packed = [...readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')))];
   const work = async ({ name, bytes }: { name: string; bytes: Uint8Array }) => {
     const { width, height, ids } = await decodeIndexPng(bytes, (b, limit) => ports.images.inflate(b, limit));
     const truth = await readTruth(ports, truthRules(plan), maskOf(name.slice(0, -'.png'.length)), { width, height });
@@ -47,25 +54,36 @@ async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tall
 
 async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
-  const tally = new Tally(plan.request.background);
-  for (const shard of plan.shards)
-    tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', shard, 'tally'))));
+  const tally = await mergedTally(ports, plan, plan.shards);
   const isRun = plan.request.kind === 'run';
   const pixels = isRun
     ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally')))
     : undefined;
   const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
-  const result = finish(tally, {
-    matching: 'image',
-    classes: plan.classes,
-    names: await classNames(ports, plan.request.masks!),
-    pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(tally, plan.classes)) : null,
-    nmi: agreement?.nmi ?? null,
-    clusterAccuracy: agreement?.clusterAccuracy ?? null,
-    threshold: isRun ? await usedThreshold(ports, plan) : null,
-    seconds: (ports.clock.now() - started) / 1000,
-  });
+  const names = await classNames(ports, plan.request.masks!);
+  const threshold = isRun ? await usedThreshold(ports, plan) : null;
+  const finished = (of: Tally, threshold: number | null) =>
+    finish(of, {
+      matching: 'image',
+      classes: plan.classes,
+      names,
+      pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(of, plan.classes)) : null,
+      nmi: agreement?.nmi ?? null,
+      clusterAccuracy: agreement?.clusterAccuracy ?? null,
+      threshold,
+      seconds: (ports.clock.now() - started) / 1000,
+    });
+  const tuned = finalLabels(plan) === 'finetune';
+  const pseudo = tuned && finished(await mergedTally(ports, plan, plan.shards.map(pseudoPiece)), threshold);
+  const result = { ...finished(tally, tuned ? null : threshold), ...(pseudo && { pseudo }) };
   await finishPiece(ports, plan, 'evaluate', 'metrics', { json: toJson(result) }, { miou: result.miou }, started);
+}
+
+async function mergedTally(ports: Ports, plan: Plan, pieces: readonly string[]): Promise<Tally> {
+  const tally = new Tally(plan.request.background);
+  for (const piece of pieces)
+    tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', piece, 'tally'))));
+  return tally;
 }
 
 async function usedThreshold(ports: Ports, plan: Plan): Promise<number | null> {
@@ -88,8 +106,8 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const labeller = await openLabeller(ports, plan, Number.NEGATIVE_INFINITY);
   const { decision } = labeller;
   if (decision.kind !== 'threshold') throw new Error('internal: a run decides by threshold');
-  const work = async (planned: PlannedImage) => {
-    const read = await readImage(ports, run.images, planned);
+  const work = async (found: FoundImage) => {
+    const read = await decodeFound(ports, found);
     if (read.state === 'rejected') return undefined;
     const { scores, foreground, image } = await runModel(ports, labeller, read.decoded.image);
     const { map } = pseudoLabel(decision, scores, foreground, image);
@@ -99,7 +117,8 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
       truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image),
     };
   };
-  for await (const one of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) {
+  const found = findImages(ports.store, run.images, allImages(ports, plan));
+  for await (const one of mapInOrder(found, ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);
   }
   await labeller.model.release();

@@ -5,24 +5,35 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const rooms = ['core', 'pipeline', 'adapters', 'functions', 'cli'] as const;
+const rooms = ['client', 'core', 'pipeline', 'adapters', 'functions', 'gpu-tasks', 'infra', 'cli'] as const;
 type Room = (typeof rooms)[number];
 
 /** What each room may import. Packages by name; rooms by their `#` path. */
 const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
+  client: () => false,
   core: specifier => specifier.startsWith('#core/') || ['zod', 'ml-matrix'].includes(specifier),
-  pipeline: specifier => /^#(core|pipeline)\//.test(specifier) || specifier === 'zod',
+  pipeline: (specifier, file) =>
+    /^#(core|pipeline)\//.test(specifier) || specifier === 'zod' || mayValidate(specifier, file),
   adapters: (specifier, file) =>
     /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
   functions: specifier => /^#(core|pipeline|adapters)\//.test(specifier),
+  infra: specifier =>
+    /^#core\/(job|api)\/|^#pipeline\/(api-)?settings$/.test(specifier) ||
+    /^(aws-cdk-lib|constructs|cdk-nag|zod)(\/|$)|^node:/.test(specifier),
+  'gpu-tasks': specifier => /^#(core|pipeline|adapters)\//.test(specifier) || specifier === 'node:os',
   cli: specifier =>
     /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
 };
 
+/** JSON Schema is read in one file. */
+const mayValidate = (specifier: string, file: string) =>
+  specifier === 'ajv/dist/2020.js' && file === 'pipeline/serve/validation.ts';
+
 /** An adapter may use Node and the package it is named after. */
 function adapterPackage(specifier: string, file: string): boolean {
   const packages: Record<string, string[]> = {
-    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs'],
+    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs', '@aws-sdk/s3-request-presigner'],
+    http: [],
     local: [],
     onnxruntime: ['onnxruntime-node'],
     sharp: ['sharp'],
