@@ -40,6 +40,5 @@ it('evaluate does not depend on threads, nor on folder or zip, and names the fir
   writeFileSync(join(folder, 'labels/150.png'), 'broken');
   writeFileSync(join(folder, 'labels/190.png'), 'broken');
   const { code, err } = await selflabel(...words('labels'), '--threads', '3');
-  expect([code, err.trim().split('
-').at(-1)]).toEqual([1, expect.stringContaining('label map 150.png is not a PNG')]);
+  expect([code, err.trim().split('\n').at(-1)]).toEqual([1, expect.stringContaining('label map 150.png is not a PNG')]);
 });
