@@ -4,11 +4,12 @@ import { type Html, html, trusted } from './html.ts';
 import { leaderboardScript, leaderboardScriptSha256 } from './leaderboard-script.ts';
 import { reportStyle } from './report-style.ts';
 
-const extraStyle = `.board main{max-width:76rem;margin:0 auto;padding:2rem 1.25rem}.board section{margin-top:2.5rem}
-.board td,.board thead th{text-align:right}.board td:nth-child(-n+3),.board thead th:nth-child(-n+3){text-align:left;min-width:0}
-.board .best{font-weight:700}.board details summary{cursor:pointer;color:var(--accent)}
-.board .rows li{display:flex;justify-content:space-between;gap:1rem}.board details{max-width:24rem}
-.board form{display:flex;flex-wrap:wrap;gap:.75rem;align-items:end}.board form label{display:grid;gap:.2rem;font-size:.875rem}
+const extraStyle = `.board main{max-width:82rem;margin:0 auto;padding:2rem 1.25rem}.board h1{margin-bottom:.4rem}.board section{margin-top:2.5rem}
+.board td,.board th{text-align:right;min-width:0;padding:.5rem .6rem;white-space:nowrap;font-variant-numeric:tabular-nums}
+.board tr>:nth-child(-n+3){text-align:left}.board tbody th{white-space:normal;min-width:9rem;font-weight:600}
+.board .listing{margin-top:.75rem}.board .rows li{display:flex;justify-content:space-between;gap:1rem}
+.board .classes ul{columns:14rem;column-gap:2rem;max-height:none}.board .classes li{break-inside:avoid}
+.board form{display:flex;flex-wrap:wrap;gap:.75rem;align-items:end;margin-top:.75rem}.board form label{display:grid;gap:.2rem;font-size:.875rem}
 .board .scroll:has(.sortable){max-height:none}`;
 
 const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src '${leaderboardScriptSha256}'; connect-src 'self'; base-uri 'none'; form-action 'none'`;
@@ -47,9 +48,10 @@ function boardSection({ protocol, entries }: Leaderboard): Html {
 ${
   scored.length > 0 &&
   html`<div class="scroll" tabindex="0" role="region" aria-label="${protocol}"><table class="sortable">
-<thead><tr>${['Method', 'Submitter', 'Date', ...columns, 'Classes'].map((name, i, all) => (i < all.length - 1 ? heading(name, name === 'mIoU') : html`<th scope="col">${name}</th>`))}</tr></thead>
+<thead><tr>${['Method', 'Submitter', 'Date', ...columns].map(name => heading(name, name === 'mIoU'))}</tr></thead>
 <tbody>${scored.map(row)}</tbody></table></div>`
 }
+${scored.map(classList)}
 ${
   refused.length > 0 &&
   html`<details class="listing"><summary>${refused.length} not scored</summary><ul class="rows">${refused.map(
@@ -64,14 +66,18 @@ const heading = (name: string, sorted: boolean): Html =>
   html`<th scope="col"${trusted(sorted ? ' aria-sort="descending"' : '')}><button class="sort" type="button">${name}</button></th>`;
 
 function row({ submitter, received, method, scores }: Entry): Html {
-  const { miou, miouForeground, boundaryMiou, imageAccuracy, fBeta, sizes, perClass } = scores!;
+  const { miou, miouForeground, boundaryMiou, imageAccuracy, fBeta, sizes } = scores!;
   const values = [miou, miouForeground, boundaryMiou, imageAccuracy, fBeta, sizes.s, sizes.ms, sizes.ml, sizes.l];
-  const classes = [...perClass].sort((a, b) => b.iou - a.iou);
   return html`<tr><th scope="row" title="${method?.description}">${method?.name}</th><td>${submitter}</td><td>${received.slice(0, 10)}</td>
-${values.map(cell)}
-<td><details><summary>${classes.length}</summary><ul class="rows">${classes.map(
+${values.map(cell)}</tr>`;
+}
+
+/** Every class of one submission, best first: below the table, where there is room. */
+function classList({ submitter, method, scores }: Entry): Html {
+  const classes = [...scores!.perClass].sort((a, b) => b.iou - a.iou);
+  return html`<details class="listing classes"><summary>Classes of ${method?.name} (${submitter})</summary><ul class="rows">${classes.map(
     ({ name, iou }) => html`<li><span>${name}</span><span>${percent(iou)}</span></li>`,
-  )}</ul></details></td></tr>`;
+  )}</ul></details>`;
 }
 
 const percent = (value: number): string => (100 * value).toFixed(1);

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Random } from '#core/random';
-import { doneJson, refuses } from '../command-line.ts';
+import { doneJson, selflabel } from '../command-line.ts';
 import { scratchFolder } from '../contracts/scratch-folder.ts';
 import { randomMap, range } from '../core/metrics/scenes.ts';
 import { grey8 } from '../pipeline/id-pngs.ts';
@@ -39,5 +39,6 @@ it('evaluate does not depend on threads, nor on folder or zip, and names the fir
   expect(await run('labels.zip', '2')).toEqual(alone);
   writeFileSync(join(folder, 'labels/150.png'), 'broken');
   writeFileSync(join(folder, 'labels/190.png'), 'broken');
-  await refuses(/label map 150\.png/, ...words('labels'), '--threads', '3');
+  const { code, err } = await selflabel(...words('labels'), '--threads', '3');
+  expect([code, err.trim().split('\n').at(-1)]).toEqual([1, expect.stringContaining('label map 150.png is not a PNG')]);
 });

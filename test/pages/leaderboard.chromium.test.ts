@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium)(`the leaderboard in Chromium${chromiumReason}`, ()
       const shots = process.env.SELFLABEL_SCREENSHOTS;
       if (shots) {
         mkdirSync(shots, { recursive: true });
-        await page.locator('td details summary').first().click();
+        await page.locator('.classes summary').first().click();
         await page.screenshot({ path: `${shots}/leaderboard.png` });
       }
       await page.setViewportSize({ width: 390, height: 844 });
