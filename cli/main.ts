@@ -10,6 +10,7 @@ import { registerEvaluate } from './evaluate.ts';
 import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
 import { registerRun } from './run.ts';
+import { registerTrain } from './train.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
 const examples = `
@@ -36,6 +37,7 @@ const program = new Command('selflabel')
   .exitOverride();
 
 registerRun(program);
+registerTrain(program);
 registerPredict(program);
 registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);
