@@ -1,5 +1,5 @@
 /** What a task does with one message, and what it tells about it: a line per event, and metrics per piece. */
-import type { StructuredLog } from '#adapters/aws/structured-log';
+import type { Metric, StructuredLog } from '#adapters/aws/structured-log';
 import { reportLastTry } from '#pipeline/last-try';
 import { labelLive } from '#pipeline/live';
 import type { Ports, ReceivedMessage } from '#pipeline/ports';
@@ -19,18 +19,20 @@ interface PieceWorld {
 
 export function pieceWork(world: PieceWorld): Pick<WorkerOptions, 'work' | 'report'> {
   const { log, task, environment } = world;
-  const count = (name: string, value: number, unit: 'Count' | 'Seconds' = 'Count') =>
-    log.measure(environment, ['Stage', task], [{ name, value, unit }]);
+  const measure = (values: readonly Metric[]) => log.measure(environment, ['Stage', task], values);
   return {
     async work(message, signal) {
       const started = Date.now();
       await workOn(world, message, signal);
-      count(metrics.pieces, 1);
-      count(metrics.pieceSeconds, (Date.now() - started) / 1000, 'Seconds');
+      const seconds = (Date.now() - started) / 1000;
+      measure([
+        { name: metrics.pieces, value: 1, unit: 'Count' },
+        { name: metrics.pieceSeconds, value: seconds, unit: 'Seconds' },
+      ]);
     },
     report(event) {
       log.say(fieldsOf(event));
-      if (event.kind === 'failed') count(metrics.failures, 1);
+      if (event.kind === 'failed') measure([{ name: metrics.failures, value: 1, unit: 'Count' }]);
     },
   };
 }

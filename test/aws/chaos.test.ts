@@ -17,7 +17,7 @@ import { WholeCloud } from './whole-cloud.ts';
 
 const models = new OnnxRuntime();
 const machine = { models, images: new SharpCodec() };
-const settings = { clusters: 3 };
+const settings = { clusters: 3, restarts: 2, threshold: 'from-scores' };
 const tasks = ['attend', 'embed', 'cluster', 'label', 'evaluate'] as const;
 const sqs = () => new SQSClient(clientAt(endpoint()));
 
@@ -89,7 +89,7 @@ async function deadLetters(cloud: WholeCloud): Promise<number> {
 }
 
 describe('a job in a cloud that misbehaves', () => {
-  it('ends as an undisturbed one', { timeout: 300_000 }, async () => {
+  it('ends as an undisturbed one', { timeout: 560_000 }, async () => {
     const random = new Random(1);
     const happened = { twice: 0, faults: 0, advanceKilled: 0, kills: 0, stops: 0 };
     const cloud = await WholeCloud.open({ tasks, visibilitySeconds: 4, maxReceives: 30, through: proxy.endpoint });
@@ -110,12 +110,12 @@ describe('a job in a cloud that misbehaves', () => {
         return faults[Math.floor(random.uniform() * faults.length)];
       };
       await fillBucket(machine.images, cloud.store, settings);
-      const over = cloud.reached('j', 'done', 240);
+      const over = cloud.reached('j', 'done', 480);
       let isOver = false;
       const watched = over.finally(() => {
         isOver = true;
       });
-      for (let round = 0; round < 14 && !isOver; round++) {
+      for (let round = 0; round < 10 && !isOver; round++) {
         await Promise.race([pause(500 + random.uniform() * 1500), watched.catch(() => undefined)]);
         const name = cloud.names[Math.floor(random.uniform() * cloud.names.length)]!;
         if (round % 4 === 3) {
@@ -130,7 +130,7 @@ describe('a job in a cloud that misbehaves', () => {
         }
       }
       await watched;
-      await cloud.until('empty queues', async () => (await cloud.waiting()) === 0, 60);
+      await cloud.until('empty queues', async () => (await cloud.waiting()) === 0);
       expect(await resultOf(machine, cloud.store)).toEqual(expected);
       expect(await deadLetters(cloud)).toBe(0);
       expect(happened.twice).toBeGreaterThan(10);
@@ -143,7 +143,7 @@ describe('a job in a cloud that misbehaves', () => {
     }
   });
 
-  it('sets a poisoned shard aside, says so, and completes it when it is redriven', { timeout: 200_000 }, async () => {
+  it('sets a poisoned shard aside, says so, and completes it when it is redriven', { timeout: 560_000 }, async () => {
     const cloud = await WholeCloud.open({ tasks, visibilitySeconds: 3, maxReceives: 5, through: proxy.endpoint });
     let poisoned = true;
     try {
@@ -152,10 +152,10 @@ describe('a job in a cloud that misbehaves', () => {
       proxy.faults = request =>
         poisoned && isPoison(request) ? { kind: 'answer', status: 403, code: 'AccessDenied' } : undefined;
       await fillBucket(machine.images, cloud.store, settings);
-      const failed = await cloud.reached('j', 'failed', 90);
+      const failed = await cloud.reached('j', 'failed');
       expect(failed.error).toMatch(/embed.*permission/);
       const { url, deadLetters: aside } = cloud.queues.embed;
-      await cloud.until('the poison aside', async () => (await sizeOf(aside)) === 1, 60);
+      await cloud.until('the poison aside', async () => (await sizeOf(aside)) === 1);
       const sets = await cloud.until('the count of what failed', async () => {
         const state = await cloud.stateOf('j');
         return state?.stages.embed?.failed === 1 && state;
@@ -164,7 +164,7 @@ describe('a job in a cloud that misbehaves', () => {
       expect((await cloud.stateOf('j'))?.error).toMatch(/tried 5 times.*redrive/);
       poisoned = false;
       expect(await redrive(aside, url)).toBe(1);
-      await cloud.reached('j', 'done', 120);
+      await cloud.reached('j', 'done');
       expect(await resultOf(machine, cloud.store)).toEqual(expected);
       expect(await cloud.keys(keys.failures('j'))).toHaveLength(1);
     } finally {
