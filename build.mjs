@@ -1,5 +1,6 @@
 /** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -26,12 +27,54 @@ await build({
   outdir: 'dist',
   packages: 'external',
 });
-// For Lambda: one file each. Its runtime brings the AWS clients; everything else is inside.
+// For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
-  entryPoints: { advance: 'functions/advance.ts' },
+  entryPoints: ['plan', 'fan-out', 'advance', 'publish', 'backlog'].map(name => `functions/${name}.ts`),
   outdir: 'dist/functions',
-  external: ['@aws-sdk/*'],
+  external: ['@aws-sdk/*', 'sharp'],
   minify: true,
 });
+// The API needs native packages beside it, and the session's thread as a file of its own.
+await build({
+  ...common,
+  entryPoints: { api: 'functions/api.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  outdir: 'dist/functions',
+  external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
+  // Packages in CommonJS ask for Node's own modules at run time.
+  banner: {
+    js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+  },
+  minify: true,
+});
+// For the image of the tasks: all that its Dockerfile copies.
+await build({
+  ...common,
+  entryPoints: { task: 'gpu-tasks/task.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  outdir: 'dist/gpu-task',
+  packages: 'external',
+});
+for (const file of ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.sha256', 'package.json', 'package-lock.json'])
+  cpSync(root + file, `${root}dist/gpu-task/${basename(file)}`);
+copyPictureLayer();
 chmodSync(`${root}dist/selflabel.mjs`, 0o755);
+
+/**
+ * What decodes pictures, for Lambda on Linux x86-64: a layer of the packages as npm installed them. On another system they
+ * come by `npm install --no-save --os linux --cpu x64 --libc glibc sharp`; without them the layer says so and no more.
+ */
+function copyPictureLayer() {
+  const layer = `${root}dist/layers/sharp`;
+  mkdirSync(layer, { recursive: true });
+  const platform = ['@img/sharp-linux-x64', '@img/sharp-libvips-linux-x64'];
+  const missing = platform.find(name => !existsSync(`${root}node_modules/${name}`));
+  if (missing) {
+    writeFileSync(
+      `${layer}/MISSING`,
+      `${missing} is not installed: npm install --no-save --os linux --cpu x64 sharp\n`,
+    );
+    return;
+  }
+  for (const name of ['sharp', '@img/colour', 'detect-libc', 'semver', ...platform])
+    cpSync(`${root}node_modules/${name}`, `${layer}/nodejs/node_modules/${name}`, { recursive: true });
+}

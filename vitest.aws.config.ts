@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/build-once.ts', 'test/aws/server.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 120_000,
   },
 });

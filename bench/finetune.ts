@@ -1,9 +1,10 @@
-/** Worth of fine-tuning: the pseudo labels beside the model trained on them, on coco128 and generated scenes, over seeds. */
+/** Worth of fine-tuning: the pseudo labels beside the model trained on them, on coco128 and generated scenes, over seeds; with pictures. */
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import type { Metrics } from '#core/metrics/finish';
 import type { RunOptions } from '../cli/run.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
 import { dataFolder, requireData, runOn, three } from './data.ts';
+import { drawMaps } from './gallery.ts';
 
 /** How many runs a row stands on; `BENCH_SEEDS=1` for a quick look. */
 const seeds = Number(process.env.BENCH_SEEDS ?? 5);
@@ -61,6 +62,8 @@ async function measure(name: string, scope: string, prepare: Prepare): Promise<v
     const out = `.bench/finetune/${name.replace(/\W+/g, '-')}-${seed}`;
     const summary = await runOn(images, out, { ...options, ...minutes, finetune: scope, seed });
     finals.push(summary.metrics!);
+    const folders = [options.masks!, `${out}/pseudo-labels`, `${out}/labels`];
+    if (seed === 0) await drawMaps(images, folders, `${out}-${scope}.png`);
     seconds += summary.seconds.finetune ?? 0;
   }
   const pseudos = finals.map(({ pseudo }) => pseudo!);

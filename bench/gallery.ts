@@ -13,29 +13,29 @@ const perRow = 4;
 /** Writes `<out>-gallery.png`: image, ground truth, labels; colours of classes and of clusters are unrelated. */
 export async function drawGallery(set: string, out: string): Promise<void> {
   const folder = `${dataFolder}/segmentation/${set}`;
-  const names = readdirSync(`${folder}/images`).sort();
-  const picked = names.filter((_, i) => i % Math.max(1, Math.floor(names.length / shown)) === 0).slice(0, shown);
+  await drawMaps(`${folder}/images`, [`${folder}/masks`, `${out}/labels`], `${out}-gallery.png`);
+}
+
+/** A picture of photos, each with its label map from every one of the folders. @param count how many, spread over the photos */
+export async function drawMaps(images: string, folders: readonly string[], file: string, count = shown): Promise<void> {
+  const names = readdirSync(images).sort();
+  const picked = names.filter((_, i) => i % Math.max(1, Math.floor(names.length / count)) === 0).slice(0, count);
+  const columns = 1 + folders.length;
   const tiles: OverlayOptions[] = [];
   for (const [i, name] of picked.entries()) {
     const stem = name.replace(/\.[^.]+$/, '');
-    const parts = [
-      await photo(`${folder}/images/${name}`),
-      await coloured(`${folder}/masks/${stem}.png`),
-      await coloured(`${out}/labels/${stem}.png`),
-    ];
-    for (const [column, input] of parts.entries()) {
-      tiles.push({ input, left: ((i % perRow) * 3 + column) * cell.width, top: Math.floor(i / perRow) * cell.height });
-    }
+    const maps = folders.map(folder => coloured(`${folder}/${stem}.png`));
+    const [left, top] = [(i % perRow) * columns * cell.width, Math.floor(i / perRow) * cell.height];
+    for (const [column, input] of (await Promise.all([photo(`${images}/${name}`), ...maps])).entries())
+      tiles.push({ input, left: left + column * cell.width, top });
   }
-  const size = { width: perRow * 3 * cell.width, height: Math.ceil(picked.length / perRow) * cell.height };
+  const size = {
+    width: Math.min(perRow, picked.length) * columns * cell.width,
+    height: Math.ceil(picked.length / perRow) * cell.height,
+  };
   mkdirSync('.bench', { recursive: true });
-  writeFileSync(
-    `${out}-gallery.png`,
-    await sharp({ create: { ...size, channels: 3, background: '#222' } })
-      .composite(tiles)
-      .png()
-      .toBuffer(),
-  );
+  const ground = sharp({ create: { ...size, channels: 3, background: '#222' } });
+  writeFileSync(file, await ground.composite(tiles).png().toBuffer());
 }
 
 const fit = { ...cell, fit: 'contain', background: '#222' } as const;

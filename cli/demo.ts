@@ -12,7 +12,7 @@ import { writeSceneFolder } from './scene-folder.ts';
 const sceneCount = 160;
 
 /** Passes of the fine-tuning, for the same reason. */
-const demoEpochs = 4;
+const demoEpochs = 6;
 
 export function registerDemo(program: Command): void {
   program

@@ -6,10 +6,17 @@ import { programVersion } from '#pipeline/version';
 import { registerClasses } from './classes.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEstimate } from './estimate.ts';
 import { registerEvaluate } from './evaluate.ts';
 import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
+import { registerPull } from './pull.ts';
+import { registerPush } from './push.ts';
+import { registerRedrive } from './redrive.ts';
 import { registerRun } from './run.ts';
+import { registerServe } from './serve.ts';
+import { registerStatus } from './status.ts';
+import { registerSubmit } from './submit.ts';
 import { registerTrain } from './train.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
@@ -25,6 +32,16 @@ Photos in, labels and a report out; then names, an export, and the model on othe
   selflabel classes rename result 3 dog
   selflabel export result --format coco --to coco
   selflabel predict more-photos --model result/model --out more
+
+The model over HTTP:
+  selflabel serve result/model
+
+The same on AWS (docs/cloud.md):
+  selflabel estimate --images 1200000 --backbone resnet50
+  selflabel push photos s3://bucket/datasets/birds
+  selflabel submit s3://bucket/datasets/birds --job birds --backbone network.onnx
+  selflabel status s3://bucket/jobs/birds --watch
+  selflabel pull s3://bucket/jobs/birds --out result
 
 selflabel help COMMAND says more. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`;
 
@@ -43,7 +60,14 @@ registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);
 registerExport(program, openFolder);
 registerDoctor(program);
+registerServe(program);
 registerDemo(program);
+registerStatus(program);
+registerPush(program);
+registerSubmit(program);
+registerPull(program);
+registerRedrive(program);
+registerEstimate(program);
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */
 async function main(): Promise<number> {

@@ -3,6 +3,7 @@ import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import { countPieces, nextWave, type Wave } from '#core/job/progress';
 import { fromJson, readJson, toJson } from './documents.ts';
+import { failuresOf, readFailure } from './failures.ts';
 import { markersOf } from './marker.ts';
 import type { Message } from './messages.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -35,11 +36,13 @@ export async function advance(
   for (;;) {
     const current = await readState(ports.store, job);
     const done = await markersOf(ports.store, plan);
+    const failures = await failuresOf(ports.store, plan, done);
     const wave = nextWave(plan, done);
     const claim = wave ? claimOf(plan, wave) : 'done';
     if (wave && (resume || current?.state.claimed !== claim)) await send(messagesOf(job, wave));
     if (!wave && current?.state.stage === 'done') return current.state;
-    const state = describe(ports, plan, done, wave, claim, current?.state);
+    const described = describe(ports, plan, done, wave, claim, current?.state);
+    const state = await withFailures(ports.store, described, failures);
     if (await ports.store.swap(keys.state(job), toJson(state), current?.etag)) return state;
   }
 }
@@ -82,7 +85,23 @@ function describe(
   };
 }
 
-/** Records why a job cannot go on. */
+/** While a piece has failed, so has the job: other pieces are finished, and nothing new begins. */
+async function withFailures(
+  store: ObjectStore,
+  state: JobState,
+  failures: ReadonlyMap<string, string>,
+): Promise<JobState> {
+  const [first] = failures.values();
+  const failure = first && (await readFailure(store, first));
+  if (!failure) return state;
+  const stages = Object.entries(state.stages).map(([stage, counts]) => {
+    const failed = [...failures.keys()].filter(piece => piece.startsWith(`${stage}/`)).length;
+    return [stage, { ...counts, failed }] as const;
+  });
+  return { ...state, stage: 'failed', stages: Object.fromEntries(stages), error: failure.error };
+}
+
+/** Records why a job without a plan cannot go on. */
 export async function failJob(ports: Pick<Ports, 'store' | 'clock'>, job: string, error: string): Promise<void> {
   for (;;) {
     const current = await readState(ports.store, job);

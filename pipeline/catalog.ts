@@ -1,7 +1,7 @@
 /** The catalog of a job's inputs: which are copies, which take part in clustering, and their vectors. */
 import type { VectorSet } from '#core/clustering/vector-set';
 import { PermanentError } from '#core/errors';
-import { readNpyOf } from '#core/formats/npy';
+import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { Random, seedOf } from '#core/random';
 import { runOf } from './backbone.ts';
@@ -9,7 +9,7 @@ import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { inMemoryIfSmall, rowsPerBlock, streamedBlocks, type VectorSource } from './vector-source.ts';
+import { blocksOf, inMemoryIfSmall, rowsPerBlock, streamedBlocks, type VectorSource } from './vector-source.ts';
 
 /** Place of an image in the order of drawing: a random number made of its name, the name where two are equal. */
 export interface Draw {
@@ -42,7 +42,8 @@ export async function catalog(ports: Ports, plan: Plan): Promise<void> {
   const size = await countRows(ports.store, plan, { ...copies, sample });
   const document: Catalog = { ...copies, sample, ...size };
   assertEnough(plan, document);
-  await finishPiece(ports, plan, 'cluster', 'catalog', { json: toJson(document) }, copies.counts, started);
+  const outputs = { json: toJson(document), ...(await sampleOutput(ports.store, plan, document)) };
+  await finishPiece(ports, plan, 'cluster', 'catalog', outputs, copies.counts, started);
 }
 
 export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
@@ -164,6 +165,22 @@ function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
 /** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
 const memoryForVectors = 256 * 2 ** 20;
 
+/** The vectors of a sample in one object, so that no restart goes through all shards for them. */
+async function sampleOutput(store: ObjectStore, plan: Plan, known: Catalog): Promise<Record<string, Uint8Array>> {
+  const { rows: count, dimension, sample } = known;
+  if (!sample || !fits(known, memoryForVectors)) return {};
+  const data = new Float32Array(count * dimension);
+  let filled = 0;
+  for await (const vectors of vectorsOfShards(store, plan, known)) {
+    data.set(vectors, filled);
+    filled += vectors.length;
+  }
+  return { 'sample.npy': writeNpy({ kind: 'float32', data, shape: [count, dimension] }) };
+}
+
+const fits = ({ rows, dimension }: Catalog, memory: number): boolean =>
+  rows * dimension * Float32Array.BYTES_PER_ELEMENT <= memory;
+
 /**
  * The vectors to be clustered, in path order and in blocks that fit the number of clusters.
  * @param memory bytes up to which they are held
@@ -176,6 +193,9 @@ export async function clusterRows(
   memory: number = memoryForVectors,
 ): Promise<VectorSource> {
   const { rows: count, dimension } = known;
+  const kept =
+    known.sample && fits(known, memory) && (await store.get(outputKey(plan, 'cluster', 'catalog', 'sample.npy')));
+  if (kept) return blocksOf({ ...readNpyOf('float32', kept), count, dimension }, rowsPerBlock(clusters));
   const stream = streamedBlocks(
     { count, dimension },
     () => vectorsOfShards(store, plan, known),

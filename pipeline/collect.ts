@@ -19,6 +19,8 @@ interface Stamp {
   readonly publish: string | null;
   /** Fingerprint of the clusters that the names of the classes belong to. */
   readonly cluster: string;
+  /** While files are being copied: how many shards of these results have their label maps in the folder. */
+  readonly under?: { readonly publish: string; readonly shards: number };
 }
 
 const stampKey = (job: string) => `jobs/${job}/collected.json`;
@@ -34,10 +36,16 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   const { publish, cluster } = plan.fingerprints;
   if (before?.publish === publish) return;
   const stamp = (now: Stamp) => target.put(stampKey(plan.job), toJson(now));
-  await stamp({ publish: null, cluster: before?.cluster ?? '' });
-  await collectLabels(ports, target, plan, 'labels/', finalLabels(plan));
-  if (finalLabels(plan) === 'finetune') await collectLabels(ports, target, plan, 'pseudo-labels/', 'label');
-  else await removeOthers(target, 'pseudo-labels/', new Set());
+  const oldCluster = before?.cluster ?? '';
+  const already = before?.under?.publish === publish ? before.under.shards : 0;
+  const underWay = (shards: number) => stamp({ publish: null, cluster: oldCluster, under: { publish, shards } });
+  await underWay(already);
+  await collectLabels(ports, target, plan, 'labels/', finalLabels(plan), { already, collected: underWay });
+  if (finalLabels(plan) === 'finetune') {
+    const first = plan.shards.length;
+    const rest = { already: already - first, collected: (shards: number) => underWay(first + shards) };
+    await collectLabels(ports, target, plan, 'pseudo-labels/', 'label', rest);
+  } else await removeOthers(target, 'pseudo-labels/', new Set());
   if (plan.request.kind === 'run') await collectModel(ports, target, plan, before?.cluster === cluster);
   else await collectNames(ports.store, target, plan.request.model);
   await collectReceipt(ports.store, target, plan);
@@ -58,6 +66,7 @@ async function collectLabels(
   plan: Plan,
   folder: string,
   stage: 'label' | 'finetune',
+  { already, collected }: { readonly already: number; collected(shards: number): Promise<void> },
 ): Promise<void> {
   const names: string[] = [];
   for await (const image of settledImages(ports.store, plan)) {
@@ -65,12 +74,15 @@ async function collectLabels(
   }
   const paths = labelPaths(names);
   const at = (name: string) => `${folder}${paths.get(name)!}`;
-  for (const shard of plan.shards) {
+  for (const [i, shard] of plan.shards.entries()) {
+    if (i < already) continue;
     const packed = readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')));
     const write = async ({ name, bytes }: TarEntry) =>
       target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
     // Each file waits for the disk; several at once wait together.
     for await (const _ of mapInOrder(packed, filesAtOnce, write));
+    await collected(i + 1);
+    ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
   await removeOthers(target, folder, new Set(names.map(at)));
 }

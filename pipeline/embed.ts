@@ -13,7 +13,7 @@ import { Random, seedOf } from '#core/random';
 import { openAttended, openAttention, runOf, sizeRule } from './backbone.ts';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
-import { type ReadImage, readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages, type ReadImage } from './inputs.ts';
 import { finishPiece } from './marker.ts';
 import { findNearDuplicates, nearDuplicatesPiece } from './near-duplicates.ts';
 import { Pace, type PaceSummary } from './pace.ts';
@@ -57,11 +57,12 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
   const pace = new Pace(ports, ports.tuning.threads);
   const results: { image: EmbeddedImage; vectors?: Vectors }[] = [];
   try {
-    const work = async (planned: (typeof images)[number]) => {
-      const read = await pace.during('decode', () => readImage(ports, run.images, planned, rule));
+    const work = async (found: FoundImage) => {
+      const read = await pace.during('decode', () => decodeFound(ports, found, rule));
       return read.state === 'rejected' ? { image: read } : embedOne({ model, pace, run, rule, threshold }, read);
     };
-    for await (const result of mapInOrder(images, ports.tuning.threads * aheadPerThread, work)) {
+    const found = findImages(ports.store, run.images, images);
+    for await (const result of mapInOrder(found, ports.tuning.threads * aheadPerThread, work)) {
       results.push(result);
       ports.log.progress('embed', shard, results.length, images.length);
     }

@@ -16,7 +16,7 @@ import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
-import { readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { decisionOf, openLabeller, runModel } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import { pixelBaseline } from './pixel-baseline.ts';
@@ -106,8 +106,8 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const labeller = await openLabeller(ports, plan, Number.NEGATIVE_INFINITY);
   const { decision } = labeller;
   if (decision.kind !== 'threshold') throw new Error('internal: a run decides by threshold');
-  const work = async (planned: PlannedImage) => {
-    const read = await readImage(ports, run.images, planned);
+  const work = async (found: FoundImage) => {
+    const read = await decodeFound(ports, found);
     if (read.state === 'rejected') return undefined;
     const { scores, foreground, image } = await runModel(ports, labeller, read.decoded.image);
     const { map } = pseudoLabel(decision, scores, foreground, image);
@@ -117,7 +117,8 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
       truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image),
     };
   };
-  for await (const one of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work)) {
+  const found = findImages(ports.store, run.images, allImages(ports, plan));
+  for await (const one of mapInOrder(found, ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);
   }
   await labeller.model.release();

@@ -2,11 +2,11 @@
 import { encodeIndexPng } from '#core/formats/png-index';
 import { writeTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import type { Plan, PlannedShard } from '#core/job/plan';
 import type { LabelMap } from '#core/labels/label-map';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
-import { readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { type Labeller, labelImage, openLabeller } from './labeller.ts';
 import { finishPiece } from './marker.ts';
 import type { Ports } from './ports.ts';
@@ -33,7 +33,7 @@ export interface LabelSummary {
 }
 
 /** One entry of the shard's tar: the image's name and its label map as index PNG. */
-interface PackedLabel {
+export interface PackedLabel {
   readonly image: LabelledImage;
   readonly png?: Uint8Array;
 }
@@ -54,8 +54,9 @@ export async function labelShard(
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
   const packed: PackedLabel[] = [];
   try {
-    const work = (planned: PlannedImage) => labelOne(ports, labeller, plan.request.images, planned);
-    for await (const result of mapInOrder(images, ports.tuning.threads * 3, work)) {
+    const found = findImages(ports.store, plan.request.images, images);
+    const work = (image: FoundImage) => labelOne(ports, labeller, image);
+    for await (const result of mapInOrder(found, ports.tuning.threads * 3, work)) {
       packed.push(result);
       ports.log.progress(stage, shard, packed.length, images.length);
     }
@@ -74,8 +75,9 @@ export async function labelShard(
   );
 }
 
-async function labelOne(ports: Ports, labeller: Labeller, prefix: string, planned: PlannedImage): Promise<PackedLabel> {
-  const read = await readImage(ports, prefix, planned);
+/** One image: its label map as PNG, or why there is none. */
+export async function labelOne(ports: Ports, labeller: Labeller, found: FoundImage): Promise<PackedLabel> {
+  const read = await decodeFound(ports, found);
   if (read.state === 'rejected') return { image: read };
   const { width, height, notes, image } = read.decoded;
   const { map, foreground, confidence } = await labelImage(ports, labeller, image);

@@ -9,7 +9,7 @@ import type { RgbImage } from '#core/image/rgb-image';
 import type { Plan } from '#core/job/plan';
 import { tunedPiece } from '#core/job/progress';
 import type { SettledRun } from '#core/job/request';
-import { parseCard } from '#core/labels/card';
+import { type Card, parseCard } from '#core/labels/card';
 import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
@@ -55,21 +55,28 @@ export const tunedRule = (run: SettledRun, backbone: Parameters<typeof sizeRule>
   sizeRule({ ...run, scales: 1 }, backbone);
 
 /** @param prefix of model.onnx and card.json */
-export async function openPublished(ports: Ports, prefix: string): Promise<Labeller> {
+export async function openPublished(
+  ports: Pick<Ports, 'store' | 'models' | 'tuning'>,
+  prefix: string,
+): Promise<Labeller> {
   const [card, model] = [`${prefix}card.json`, `${prefix}model.onnx`];
   const document = await readJson(ports.store, card);
-  const { decision, inputs, clusters } = naming(card, () => parseCard(document));
+  const parsed = naming(card, () => parseCard(document));
   const bytes = await readObject(ports.store, model);
-  return {
-    model: await naming(model, () => loadModel(ports, bytes)),
-    decision,
-    rule: inputs.resize,
-    clusters,
-  };
+  return naming(model, () => labellerOf(ports, parsed, bytes));
+}
+
+/** A published model from its card and its bytes. @throws PermanentError for a network that is no published model */
+export async function labellerOf(
+  ports: Pick<Ports, 'models' | 'tuning'>,
+  { decision, inputs, clusters }: Card,
+  bytes: Uint8Array,
+): Promise<Labeller> {
+  return { model: await loadModel(ports, bytes), decision, rule: inputs.resize, clusters };
 }
 
 /** The model behind an input of bytes: what it computes is the same. */
-const loadModel = (ports: Ports, bytes: Uint8Array): Promise<Model> => {
+const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
   const published = importModel(bytes);
   assertPublished(published);
   const { inputs, image } = pixelInput();
@@ -117,7 +124,7 @@ export async function labelImage(ports: Ports, labeller: Labeller, image: RgbIma
 
 /** The model's outputs for one image, whatever its size, and the image: the one given may have lost its pixels to the session. */
 export async function runModel(
-  ports: Ports,
+  ports: Pick<Ports, 'images'>,
   { model, rule }: Labeller,
   image: RgbImage,
 ): Promise<{ scores: ScoreMap; foreground: GridMap | undefined; image: RgbImage }> {

@@ -54,10 +54,13 @@ export async function hasMarker(store: ObjectStore, plan: Plan, stage: Stage, pi
 /** `stage/piece` of every marker of the plan. */
 export async function markersOf(store: ObjectStore, plan: Plan): Promise<Set<string>> {
   const done = new Set<string>();
-  for (const stage of new Set(waves(plan).map(wave => wave.stage))) {
-    for await (const key of store.keys(keys.markers(plan.job, stage, plan.fingerprints[stage]))) {
-      done.add(`${stage}/${pieceOfMarker(key)}`);
-    }
+  const ours = [...new Set(waves(plan).map(wave => wave.stage))].map(
+    stage => [stage, keys.markers(plan.job, stage, plan.fingerprints[stage])] as const,
+  );
+  // All stages in one listing: it is asked for after every batch of pieces.
+  for await (const key of store.keys(keys.allMarkers(plan.job))) {
+    const [stage] = ours.find(([, prefix]) => key.startsWith(prefix)) ?? [];
+    if (stage) done.add(`${stage}/${pieceOfMarker(key)}`);
   }
   return done;
 }

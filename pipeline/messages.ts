@@ -12,14 +12,21 @@ const advance = z.strictObject({
   stage: z.literal('advance'),
   resume: z.boolean().optional(),
 });
+/** A batch of single images, which `fan-out` wrote down, for the task `live`. */
+const live = z.strictObject({ v: z.literal(1), stage: z.literal('live'), model: z.string(), batch: z.string() });
 const message = z.union([work, advance]);
 
 export type WorkMessage = z.output<typeof work>;
 export type AdvanceMessage = z.output<typeof advance>;
 export type Message = WorkMessage | AdvanceMessage;
 
-export function parseMessage(body: string): Message {
-  const parsed = message.safeParse(JSON.parse(body));
+export type LiveMessage = z.output<typeof live>;
+
+export const parseMessage = (body: string): Message => parseAs(message, body);
+export const parseLiveMessage = (body: string): LiveMessage => parseAs(live, body);
+
+function parseAs<T>(schema: z.ZodType<T>, body: string): T {
+  const parsed = schema.safeParse(JSON.parse(body));
   if (!parsed.success) throw new PermanentError(`not a message of ours: ${sayIssues(parsed.error)}`);
   return parsed.data;
 }

@@ -6,7 +6,7 @@ import { toModel } from '#core/graph/model';
 import { conv, reshape, transpose } from '#core/graph/ops';
 import { constant, type Tensor } from '#core/graph/tensor';
 import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
-import type { Plan, PlannedImage } from '#core/job/plan';
+import type { Plan } from '#core/job/plan';
 import { upsampledArgmax } from '#core/labels/upsampled-argmax';
 import { Tally } from '#core/metrics/tally';
 import { Random, seedOf } from '#core/random';
@@ -14,7 +14,7 @@ import { attentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { allImages, truthRules } from './evaluate.ts';
 import { maskOf, readTruth } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
-import { readImage } from './inputs.ts';
+import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { runKmeans } from './kmeans.ts';
 import type { Model, Ports, Tensors } from './ports.ts';
 import { blocksOf, rowsPerBlock, type VectorSource } from './vector-source.ts';
@@ -51,14 +51,14 @@ async function* overImages<Out>(
 ): AsyncGenerator<Out> {
   const run = runOf(plan);
   const rule = sizeRule(run, await attentionReport(ports.store, plan));
-  const work = async (planned: PlannedImage) => {
-    const read = await readImage(ports, run.images, planned, rule);
+  const work = async (found: FoundImage) => {
+    const read = await decodeFound(ports, found, rule);
     if (read.state === 'rejected') return undefined;
     const feeds = pixelFeeds(read.decoded.image, read.decoded, rule);
     return { out: await use(read.name, read.decoded, (await model.run(feeds)).outputs) };
   };
-  for await (const result of mapInOrder(allImages(ports, plan), ports.tuning.threads * 3, work))
-    if (result) yield result.out;
+  const found = findImages(ports.store, run.images, allImages(ports, plan));
+  for await (const result of mapInOrder(found, ports.tuning.threads * 3, work)) if (result) yield result.out;
 }
 
 async function sampleRows(ports: Ports, plan: Plan, clusters: number): Promise<VectorSource> {

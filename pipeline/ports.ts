@@ -22,10 +22,15 @@ export interface ObjectStore {
   /** Writes in any case: for pages and copies that anyone may write again. */
   put(key: string, bytes: Uint8Array): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Every object under a prefix, in the order of UTF-8 bytes of their keys. */
-  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Every object under a prefix, in the order of UTF-8 bytes of their keys. @param after keys up to this one may be left out: an earlier listing saw them */
+  list(prefix: string, after?: string): AsyncIterable<StoredObject>;
   /** The keys of `list` alone, where finding out versions would cost something. */
   keys(prefix: string): AsyncIterable<string>;
+  /**
+   * Bytes `start` to before `end` of the object with this etag, as they come: one request, however large. A store at hand
+   * leaves it out, since `get` costs nothing there. @throws RejectedInput if the object is gone or is another one by now
+   */
+  stream?(key: string, etag: string, start: number, end: number): AsyncIterable<Uint8Array>;
 }
 
 export interface ReceivedMessage {

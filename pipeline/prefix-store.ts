@@ -40,8 +40,9 @@ export class PrefixStore implements ObjectStore {
     return this.#store.delete(this.#prefix + key);
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
-    for await (const found of this.#store.list(this.#prefix + prefix)) yield this.#inside(found);
+  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject> {
+    const from = after === undefined ? undefined : this.#prefix + after;
+    for await (const found of this.#store.list(this.#prefix + prefix, from)) yield this.#inside(found);
   }
 
   async *keys(prefix: string): AsyncGenerator<string> {

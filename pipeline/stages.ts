@@ -9,6 +9,7 @@ import { cluster } from './cluster.ts';
 import { readJson } from './documents.ts';
 import { embed } from './embed.ts';
 import { evaluate } from './evaluate.ts';
+import { writeFailure } from './failures.ts';
 import { finetune } from './finetune.ts';
 import { label } from './label.ts';
 import { hasMarker } from './marker.ts';
@@ -41,10 +42,20 @@ export async function runMessage(ports: Ports, queues: Queues, body: string): Pr
   try {
     await runParsed(ports, queues, message);
   } catch (error) {
-    if (!(error instanceof PermanentError)) throw error;
-    await failJob(ports, message.job, error.message);
+    if (error instanceof PermanentError) await reportFailure(ports, message, error.message);
     throw error;
   }
+}
+
+/** Says in the job's state what failed. A job without a plan has no pieces that could fail. */
+export async function reportFailure(
+  ports: Pick<Ports, 'store' | 'clock'>,
+  message: Message,
+  error: string,
+): Promise<void> {
+  const hasPieces = message.stage !== 'advance' && message.stage !== 'plan';
+  if (hasPieces && (await ports.store.head(keys.plan(message.job)))) await writeFailure(ports, message, error);
+  await failJob(ports, message.job, error);
 }
 
 async function runParsed(ports: Ports, queues: Queues, message: Message): Promise<void> {
@@ -58,7 +69,10 @@ async function runParsed(ports: Ports, queues: Queues, message: Message): Promis
 }
 
 async function runPiece(ports: Ports, { job, stage, piece }: WorkMessage): Promise<void> {
-  if (stage === 'plan') return plan(ports, job);
+  if (stage === 'plan') {
+    await plan(ports, job);
+    return;
+  }
   const planned = await readJson<Plan>(ports.store, keys.plan(job));
   if (await hasMarker(ports.store, planned, stage, piece)) return;
   await stageFunctions[stage](ports, planned, piece);

@@ -3,10 +3,11 @@ import { decodeIndexPng, encodeOverlayPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { resizeLabelMap } from '#core/image/resize';
 import { keys } from '#core/job/keys';
-import { finalLabels, type Plan } from '#core/job/plan';
+import { finalLabels, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
 import { thumbnailSize } from '#core/pages/thumbnail-size';
-import { readObject } from './documents.ts';
+import { readJson, readObject } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
+import { readInput } from './inputs.ts';
 import { outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
 
@@ -29,11 +30,15 @@ export async function writeThumbnails(
   const order = new Map([...names].map((name, i) => [name, String(i).padStart(5, '0')]));
   const thumbnails = new Map<string, Thumbnail>();
   for (const shard of plan.shards) {
+    const key = keys.shard(plan.job, plan.fingerprints.plan, shard);
+    const { images } = await readJson<PlannedShard>(ports.store, key);
+    const planned = new Map(images.filter(({ name }) => names.has(name)).map(image => [image.name, image]));
+    if (!planned.size) continue;
     const wanted = [...readTar(await readObject(ports.store, outputKey(plan, finalLabels(plan), shard, 'tar')))]
       .map(({ name, bytes }) => ({ name: name.slice(0, -'.png'.length), bytes }))
-      .filter(({ name }) => names.has(name));
+      .filter(({ name }) => planned.has(name));
     const work = async ({ name, bytes }: (typeof wanted)[number]) =>
-      [name, await writeOne(ports, plan, name, bytes, order.get(name)!)] as const;
+      [name, await writeOne(ports, plan, planned.get(name)!, bytes, order.get(name)!)] as const;
     for await (const [name, thumbnail] of mapInOrder(wanted, ports.tuning.threads * 3, work))
       thumbnails.set(name, thumbnail);
   }
@@ -43,11 +48,11 @@ export async function writeThumbnails(
 async function writeOne(
   ports: Ports,
   plan: Plan,
-  name: string,
+  planned: PlannedImage,
   labels: Uint8Array,
   number: string,
 ): Promise<Thumbnail> {
-  const photo = await readObject(ports.store, plan.request.images + name);
+  const photo = await readInput(ports.store, plan.request.images, planned);
   const { image } = await ports.images.decode(photo, shown => thumbnailSize(shown.width, shown.height));
   const { width, height, ids } = await decodeIndexPng(labels, (bytes, limit) => ports.images.inflate(bytes, limit));
   const small = resizeLabelMap({ width, height, data: ids }, image.width, image.height);

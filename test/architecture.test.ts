@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const rooms = ['core', 'pipeline', 'adapters', 'functions', 'cli'] as const;
+const rooms = ['core', 'pipeline', 'adapters', 'functions', 'gpu-tasks', 'infra', 'cli'] as const;
 type Room = (typeof rooms)[number];
 
 /** What each room may import. Packages by name; rooms by their `#` path. */
@@ -15,6 +15,10 @@ const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
   adapters: (specifier, file) =>
     /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
   functions: specifier => /^#(core|pipeline|adapters)\//.test(specifier),
+  infra: specifier =>
+    /^#core\/(job|api)\/|^#pipeline\/(api-)?settings$/.test(specifier) ||
+    /^(aws-cdk-lib|constructs|cdk-nag|zod)(\/|$)|^node:/.test(specifier),
+  'gpu-tasks': specifier => /^#(core|pipeline|adapters)\//.test(specifier) || specifier === 'node:os',
   cli: specifier =>
     /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
 };

@@ -7,9 +7,11 @@ export interface BucketOptions {
   /** Region, endpoint, credentials. Default: what the environment says. */
   readonly client?: S3ClientConfig;
   readonly patience?: Patience;
-  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 16 MiB. */
+  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 128 MiB: every part is a request that is paid for. */
   readonly partBytes?: number;
 }
+
+export const usualPartBytes = 128 * 2 ** 20;
 
 export class Bucket {
   readonly name: string;
@@ -17,7 +19,7 @@ export class Bucket {
   readonly patience: Patience;
   readonly partBytes: number;
 
-  constructor({ bucket, client = {}, patience = usualPatience, partBytes = 16 * 2 ** 20 }: BucketOptions) {
+  constructor({ bucket, client = {}, patience = usualPatience, partBytes = usualPartBytes }: BucketOptions) {
     this.name = bucket;
     this.patience = patience;
     this.partBytes = partBytes;

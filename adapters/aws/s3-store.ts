@@ -10,6 +10,7 @@ import { assertKey } from '#core/job/object-key';
 import type { ObjectStore, StoredObject } from '#pipeline/ports';
 import { Bucket, type BucketOptions } from './bucket.ts';
 import { readObject } from './object-reader.ts';
+import { streamObject } from './object-stream.ts';
 import { writeLargeObject, writeObject } from './object-writer.ts';
 
 const onlyNew = { IfNoneMatch: '*' } as const;
@@ -68,10 +69,10 @@ export class S3Store implements ObjectStore {
   }
 
   /** S3 lists in the order of UTF-8 bytes, and consistently: what was written before the question is in the answer. */
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
+  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject> {
     let token: string | undefined;
     do {
-      const page = await this.#page(prefix, token);
+      const page = await this.#page(prefix, after, token);
       for (const { Key, Size, ETag } of page.Contents ?? []) {
         const key = decodeKey(Key!);
         if (!isPlaceholder(key, Size!)) yield { key, size: Size!, etag: ETag! };
@@ -84,10 +85,25 @@ export class S3Store implements ObjectStore {
     for await (const { key } of this.list(prefix)) yield key;
   }
 
-  async #page(prefix: string, token: string | undefined): Promise<ListObjectsV2CommandOutput> {
+  async *stream(key: string, etag: string, start: number, end: number): AsyncGenerator<Uint8Array> {
+    assertReadable(key);
+    yield* streamObject(this.#bucket, key, etag, { start, end });
+  }
+
+  async #page(
+    prefix: string,
+    after: string | undefined,
+    token: string | undefined,
+  ): Promise<ListObjectsV2CommandOutput> {
     const { name, s3 } = this.#bucket;
     // Encoded, since XML cannot hold every key.
-    const query = { Bucket: name, Prefix: prefix, ContinuationToken: token, EncodingType: 'url' } as const;
+    const query = {
+      Bucket: name,
+      Prefix: prefix,
+      StartAfter: after,
+      ContinuationToken: token,
+      EncodingType: 'url',
+    } as const;
     const answer = await this.#bucket.ask('list', prefix, () => s3.send(new ListObjectsV2Command(query)));
     if (answer.kind !== 'done') throw new Error(`cannot list ${prefix} (bucket ${name}): ${answer.kind}`);
     return answer.value;

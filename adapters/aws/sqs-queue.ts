@@ -2,6 +2,7 @@
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SQSClient,
@@ -68,6 +69,13 @@ export class SqsQueue implements Queue {
     if (extended === undefined) throw new Error('the message is no longer ours to extend');
   }
 
+  /** Messages that are not done, as SQS estimates: waiting, handed out, and delayed. */
+  async depth(): Promise<number> {
+    const query = { QueueUrl: this.#url, AttributeNames: [...depthAttributes] };
+    const { Attributes = {} } = await this.#ask('count', () => this.#sqs.send(new GetQueueAttributesCommand(query)));
+    return depthAttributes.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
+  }
+
   async #poll(max: number, seconds: number): Promise<ReceivedMessage[]> {
     const query = {
       QueueUrl: this.#url,
@@ -103,6 +111,12 @@ export class SqsQueue implements Queue {
     return answer.value;
   }
 }
+
+const depthAttributes = [
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const;
 
 /** The name without the account's number. */
 const nameOf = (url: string): string => url.slice(url.lastIndexOf('/') + 1);

@@ -69,7 +69,7 @@ export class FolderStore implements ObjectStore {
 
   list(prefix: string): AsyncIterable<StoredObject> {
     const mounted = this.#touchedBy(prefix).map(mount => mount.list(prefix));
-    return merged([this.#own.list(prefix, this.#hidden), ...mounted], ({ key }) => key);
+    return merged([this.#own.list(prefix, undefined, this.#hidden), ...mounted], ({ key }) => key);
   }
 
   keys(prefix: string): AsyncIterable<string> {

@@ -101,7 +101,11 @@ export class OwnFolder implements ObjectStore {
   }
 
   /** @param skips keys (of files or whole folders) to leave out */
-  async *list(prefix: string, skips: (key: string) => boolean = () => false): AsyncGenerator<StoredObject> {
+  async *list(
+    prefix: string,
+    _after?: string,
+    skips: (key: string) => boolean = () => false,
+  ): AsyncGenerator<StoredObject> {
     for await (const { key, stats } of this.#walk(prefix, skips)) {
       const found = stats.size > hashedBytes ? { key, size: stats.size, etag: versionOf(stats) } : await this.head(key);
       if (found) yield found;

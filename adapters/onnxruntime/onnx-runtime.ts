@@ -2,6 +2,9 @@
 import { createRequire } from 'node:module';
 import type { InferenceSession, listSupportedBackends as ListSupportedBackends } from 'onnxruntime-node';
 import { PermanentError } from '#core/errors';
+import { toModel } from '#core/graph/model';
+import { matmul } from '#core/graph/ops';
+import { input } from '#core/graph/tensor';
 import type { Model, ModelOptions, ModelRunner } from '#pipeline/ports';
 import { Session } from './session.ts';
 import { SessionPool } from './session-pool.ts';
@@ -32,6 +35,18 @@ const sessionOptions = (device: string, threads: number): InferenceSession.Sessi
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 });
 
+/** The same, but a graph that needs another device for any of its nodes is refused. */
+const strictOptions = (device: string): InferenceSession.SessionOptions => {
+  const options = sessionOptions(device, 1);
+  return device === 'cpu' ? options : { ...options, extra: { session: { disable_cpu_ep_fallback: '1' } } };
+};
+
+/** y = x·x for a matrix: what every device can do. */
+function smallestGraph(): Uint8Array {
+  const x = input('x', 'float32', [2, 2]);
+  return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
+}
+
 /** Threads kept between models; starting one takes a tenth of a second. */
 const mostIdle = 4;
 
@@ -46,6 +61,21 @@ export class OnnxRuntime implements ModelRunner {
   constructor({ device = 'cpu' }: { device?: string } = {}) {
     checkDevice(device);
     this.device = device;
+  }
+
+  /** Runs a small graph on the device and nowhere else. @throws PermanentError if the device does not do it */
+  async probe(): Promise<void> {
+    const refuse = (why: string) => new PermanentError(`there is no working ${this.device} device here: ${why}`);
+    let y: unknown;
+    try {
+      const session = await Session.open(smallestGraph(), strictOptions(this.device));
+      const x = { type: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const;
+      y = (await session.run({ x }, ['y'])).outputs.y?.data;
+      await session.close();
+    } catch (error) {
+      throw refuse((error as Error).message);
+    }
+    if (String(y) !== '7,10,15,22') throw refuse(`it computes ${y} for a product of two matrices`);
   }
 
   async load(model: Uint8Array, { sessions, threadsPerSession }: ModelOptions): Promise<Model> {

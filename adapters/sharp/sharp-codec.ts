@@ -8,10 +8,10 @@ import type { PhotoKind } from '#core/image/file-kind';
 import type { Size } from '#core/image/model-input';
 import { resize } from '#core/image/resize';
 import type { RgbImage } from '#core/image/rgb-image';
+import { Turnstile } from '#core/turnstile';
 import type { DecodedImage, ImageCodec } from '#pipeline/ports';
 import { sharp } from './photo-loaders.ts';
 import { assertDecodable, assertPhoto, pixelLimit, refusalOf } from './refusal.ts';
-import { Turnstile } from './turnstile.ts';
 
 const deflateAsync = promisify<Uint8Array, ZlibOptions, Buffer>(deflate);
 const inflateAsync = promisify<Uint8Array, { maxOutputLength: number }, Uint8Array>(inflate);

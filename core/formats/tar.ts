@@ -15,20 +15,21 @@ export interface TarEntry {
   readonly bytes: Uint8Array;
 }
 
-const block = 512;
+/** Everything in an archive is padded to blocks of so many bytes. */
+export const tarBlock = 512;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const padding = (length: number) => new Uint8Array((block - (length % block)) % block);
+const padding = (length: number) => new Uint8Array((tarBlock - (length % tarBlock)) % tarBlock);
 
 /** Sum of a header's bytes, its checksum field counted as spaces. */
 function checksum(header: Uint8Array): number {
   let sum = 0;
-  for (let i = 0; i < block; i++) sum += i >= 148 && i < 156 ? 32 : header[i]!;
+  for (let i = 0; i < tarBlock; i++) sum += i >= 148 && i < 156 ? 32 : header[i]!;
   return sum;
 }
 
 function headerBlock(name: Uint8Array, size: number, type: '0' | 'x'): Uint8Array {
-  const header = new Uint8Array(block);
+  const header = new Uint8Array(tarBlock);
   const put = (text: string, at: number) => header.set(encoder.encode(text), at);
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
   header.set(name.subarray(0, 100));
@@ -64,7 +65,7 @@ export function tarEntry({ name, bytes }: TarEntry): Uint8Array[] {
 }
 
 /** What ends an archive. */
-export const tarEnd = (): Uint8Array => new Uint8Array(2 * block);
+export const tarEnd = (): Uint8Array => new Uint8Array(2 * tarBlock);
 
 /** A whole archive. Same entries, same bytes. @throws RangeError for a name that is absolute, empty or climbs with `..` */
 export function writeTar(entries: Iterable<TarEntry>): Uint8Array {
@@ -118,32 +119,76 @@ function nameOf(header: Uint8Array, longName: string | undefined): string {
   return prefix === '' ? textOf(header, 0, 100) : `${prefix}/${textOf(header, 0, 100)}`;
 }
 
+/** What one header says. */
+export interface TarHeader {
+  /** Bytes of the body, and with its padding. */
+  readonly size: number;
+  readonly padded: number;
+  /** Only for files: what the body is called. */
+  readonly name: string | undefined;
+  /** The body is a name for the next header: give it to `takeName`. */
+  readonly carriesName: boolean;
+}
+
+/** Reads the headers of one archive one after the other; some carry a name for the next. Reads ustar, pax and GNU long names. */
+export class TarHeaders {
+  readonly #archiveName: string;
+  #longName: string | undefined;
+  #type = '';
+
+  constructor(archiveName: string) {
+    this.#archiveName = archiveName;
+  }
+
+  /**
+   * @param header a block of 512 bytes @param at where it stands, for messages
+   * @returns undefined at the end of the archive
+   * @throws PermanentError if it is damaged, or a link, a device, or a name that leaves its folder
+   */
+  read(header: Uint8Array, at: number): TarHeader | undefined {
+    if (header.every(byte => byte === 0)) return undefined;
+    if (checksum(header) !== Number.parseInt(textOf(header, 148, 8).trim(), 8)) {
+      throw new PermanentError(`${this.#archiveName} is no tar archive or is damaged: wrong checksum at byte ${at}`);
+    }
+    const size = sizeOf(header);
+    this.#type = String.fromCharCode(header[156]!);
+    const carriesName = this.#type === 'x' || this.#type === 'L';
+    const padded = size + padding(size).length;
+    return { size, padded, name: carriesName ? undefined : this.#fileName(header), carriesName };
+  }
+
+  /** The body of a header that carries a name. */
+  takeName(body: Uint8Array): void {
+    this.#longName = this.#type === 'x' ? (parsePax(body).get('path') ?? this.#longName) : textOf(body, 0, body.length);
+  }
+
+  #fileName(header: Uint8Array): string | undefined {
+    const name = nameOf(header, this.#longName);
+    this.#longName = undefined;
+    if (passedOver.has(this.#type)) return undefined;
+    if (!isFile(this.#type))
+      throw new PermanentError(`${this.#archiveName}: ${name} is a link or device; pack plain files only`);
+    if (!isPlainName(name))
+      throw new PermanentError(`${this.#archiveName}: the name ${name} leaves the archive's folder`);
+    return name;
+  }
+}
+
 /**
- * The files of an archive in their order; `bytes` are views into it. Reads ustar, pax and GNU long names.
+ * The files of an archive in their order; `bytes` are views into it.
  * @param archiveName how messages call the archive
  * @throws PermanentError if it is damaged or cut off, or holds a link, a device, or a name that leaves its folder
  */
 export function* readTar(archive: Uint8Array, archiveName = 'the archive'): Generator<TarEntry> {
-  let longName: string | undefined;
-  for (let at = 0; at + block <= archive.length; ) {
-    const header = archive.subarray(at, at + block);
-    if (header.every(byte => byte === 0)) return;
-    if (checksum(header) !== Number.parseInt(textOf(header, 148, 8).trim(), 8)) {
-      throw new PermanentError(`${archiveName} is no tar archive or is damaged: wrong checksum at byte ${at}`);
-    }
-    const [type, size] = [String.fromCharCode(header[156]!), sizeOf(header)];
-    const bytes = archive.subarray(at + block, at + block + size);
-    if (bytes.length !== size) throw new PermanentError(`${archiveName} is cut off within ${nameOf(header, longName)}`);
-    at += block + size + padding(size).length;
-    if (type === 'x') longName = parsePax(bytes).get('path') ?? longName;
-    else if (type === 'L') longName = textOf(bytes, 0, size);
-    else {
-      const name = nameOf(header, longName);
-      longName = undefined;
-      if (passedOver.has(type)) continue;
-      if (!isFile(type)) throw new PermanentError(`${archiveName}: ${name} is a link or device; pack plain files only`);
-      if (!isPlainName(name)) throw new PermanentError(`${archiveName}: the name ${name} leaves the archive's folder`);
-      yield { name, bytes };
-    }
+  const headers = new TarHeaders(archiveName);
+  for (let at = 0; at + tarBlock <= archive.length; ) {
+    const header = headers.read(archive.subarray(at, at + tarBlock), at);
+    if (!header) return;
+    const bytes = archive.subarray(at + tarBlock, at + tarBlock + header.size);
+    if (bytes.length !== header.size)
+      throw new PermanentError(`${archiveName} is cut off within ${header.name ?? 'a header'}`);
+    at += tarBlock + header.padded;
+    if (header.carriesName) headers.takeName(bytes);
+    else if (header.name !== undefined) yield { name: header.name, bytes };
   }
 }

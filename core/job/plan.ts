@@ -6,7 +6,11 @@ export interface PlannedImage {
   /** Path below the images prefix: what people see. */
   readonly name: string;
   readonly size: number;
+  /** Of the object that holds it: the image itself, or its tar. */
   readonly etag: string;
+  /** For an image inside a tar: the tar's path below the prefix, and where the image's bytes begin. */
+  readonly tar?: string;
+  readonly start?: number;
 }
 
 export interface PlannedShard {
@@ -33,8 +37,15 @@ export interface Plan {
 export const finalLabels = ({ request }: Plan): 'label' | 'finetune' =>
   request.kind === 'run' && request.finetune !== 'none' ? 'finetune' : 'label';
 
-/** Images per shard: few enough to lose minutes only when a machine dies, many enough that messages cost nothing. */
-export const shardSize = (images: number): number => (images <= 65_536 ? 256 : 2048);
+/** Listings up to this many images are planned in one go; larger ones block by block, a block being so many. */
+export const listingBlock = 65_536;
+
+/**
+ * Images per shard: few enough to lose minutes only when a machine dies, many enough that requests cost nothing
+ * (docs/scale.md). A power of two, so that blocks are whole shards.
+ */
+export const shardSize = (images: number): number =>
+  images <= listingBlock ? 256 : images <= 1_000_000 ? 2048 : 32_768;
 
 export const shardName = (index: number): string => String(index).padStart(6, '0');
 

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { PermanentError } from '../errors.ts';
 
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const name = z
   .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
-    'letters, digits, ".", "_" and "-", at most 63, starting with a letter or digit',
-  );
+  .regex(namePattern, 'letters, digits, ".", "_" and "-", at most 63, starting with a letter or digit');
+
+/** Jobs and models are named alike. */
+export const isJobName = (text: string): boolean => namePattern.test(text);
 const prefix = (room: string) =>
   z.string().refine(key => key.startsWith(`${room}/`) && !key.split('/').includes('..'), `a key under ${room}/`);
 

@@ -117,7 +117,8 @@ function meanMargin(map: LabelMap, scores: ScoreMap, offset: 0 | 1): number {
   return count ? sum / count : 0;
 }
 
-function margin({ data, classes, height, width }: ScoreMap, position: number, offset: 0 | 1): number {
+/** 1 − d₁/d₂ at one position of the grid. @param offset 1: cosines of clusters, 0: logits with background first */
+export function margin({ data, classes, height, width }: ScoreMap, position: number, offset: 0 | 1): number {
   let first = Number.NEGATIVE_INFINITY;
   let second = Number.NEGATIVE_INFINITY;
   for (let k = 0, i = position; k < classes; k++, i += height * width) {

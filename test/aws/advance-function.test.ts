@@ -64,6 +64,7 @@ beforeAll(async () => {
     [settingNames.bucket]: bucket,
     [settingNames.workQueues]: JSON.stringify(workQueues),
     [settingNames.controlQueue]: control.url,
+    [settingNames.liveQueue]: other,
   });
   store = new S3Store({ bucket, client: s3ClientAt(endpoint()) });
   ({ handler } = (await import(bundle)) as { handler: Handler });

@@ -49,6 +49,11 @@ const strangeKeys = [
   'x'.repeat(200),
 ];
 
+/** What a store that does not stream would say. */
+const fail = (): never => {
+  throw new Error('gone or replaced');
+};
+
 /** @param open an empty store, and on request another client of the same objects */
 export function objectStoreContract(
   name: string,
@@ -176,6 +181,29 @@ export function objectStoreContract(
         }),
         { numRuns: 15 },
       );
+    });
+
+    it('lists what comes after a key, and perhaps more', async () => {
+      for (const key of ['a/1', 'a/2', 'a/3', 'b']) await store.put(key, bytesOf('x'));
+      const found: string[] = [];
+      for await (const { key } of store.list('a/', 'a/2')) found.push(key);
+      expect(found.filter(key => key > 'a/2')).toEqual(['a/3']);
+    });
+
+    it('streams a part of an object, if it streams at all', async () => {
+      const large = new Uint8Array(3_000_000).map((_, i) => i * 31);
+      await store.put('large', large);
+      const { etag } = (await store.head('large'))!;
+      const parts: Uint8Array[] = [];
+      for await (const part of store.stream?.('large', etag, 7, 2_900_000) ?? [large.slice(7, 2_900_000)])
+        parts.push(part);
+      expect(Buffer.compare(Buffer.concat(parts), large.slice(7, 2_900_000))).toBe(0);
+      await store.put('large', bytesOf('another'));
+      await expect(
+        (async () => {
+          for await (const _ of store.stream?.('large', etag, 0, 5) ?? fail()) void _;
+        })(),
+      ).rejects.toThrow('gone or replaced');
     });
 
     it('can be changed while it is listed', async () => {

@@ -69,7 +69,7 @@ const jobs = [
   {
     what: 'a fine-tuned job',
     settings: { clusters: 3, finetune: 'all', trainEpochs: 1, trainBatch: 4 },
-    seeds: 3,
+    seeds: 2,
     clusters: 3,
   },
   { what: 'a job that finds its clusters', settings: { clusters: 'auto', restarts: 1 }, seeds: 8, clusters: 2 },

@@ -1,0 +1,76 @@
+/** HTTP as Lambda gets it, from API Gateway (REST and HTTP APIs), function URLs and load balancers: events in, standard requests; answers back. */
+
+type Values = Readonly<Record<string, readonly string[] | undefined>>;
+
+/** The members of all these events that are used here. */
+export interface HttpEvent {
+  readonly httpMethod?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>> | null;
+  readonly multiValueHeaders?: Values | null;
+  readonly queryStringParameters?: Readonly<Record<string, string | undefined>> | null;
+  readonly multiValueQueryStringParameters?: Values | null;
+  readonly rawPath?: string;
+  readonly rawQueryString?: string;
+  readonly body?: string | null;
+  readonly isBase64Encoded?: boolean;
+  readonly requestContext?: { readonly http?: { readonly method: string }; readonly elb?: unknown };
+}
+
+export interface HttpResult {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly multiValueHeaders: Readonly<Record<string, readonly string[]>>;
+  readonly body: string;
+  readonly isBase64Encoded: boolean;
+}
+
+export function requestOfEvent(event: HttpEvent): Request {
+  const method = event.httpMethod ?? event.requestContext?.http?.method ?? 'GET';
+  const path = event.rawPath ?? event.path ?? '/';
+  const url = `http://localhost${path.startsWith('/') ? path : `/${path}`}?${queryOf(event)}`;
+  const bare = method === 'GET' || method === 'HEAD';
+  const body = event.body ? Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8') : null;
+  return new Request(url, { method, headers: headersOf(event), body: bare ? null : body });
+}
+
+function queryOf(event: HttpEvent): string {
+  if (event.rawQueryString !== undefined) return event.rawQueryString;
+  const pairs = Object.entries(event.multiValueQueryStringParameters ?? listed(event.queryStringParameters)).flatMap(
+    ([name, values]) => (values ?? []).map((value): [string, string] => [name, value]),
+  );
+  // A load balancer hands names and values over as they were written.
+  if (event.requestContext?.elb) return pairs.map(([name, value]) => `${name}=${value}`).join('&');
+  return new URLSearchParams(pairs).toString();
+}
+
+function headersOf(event: HttpEvent): Headers {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(event.multiValueHeaders ?? listed(event.headers))) {
+    for (const value of values ?? []) headers.append(name, value);
+  }
+  // The body is whole: what it was on the way says nothing any more.
+  headers.delete('content-length');
+  headers.delete('transfer-encoding');
+  return headers;
+}
+
+const listed = (single: Readonly<Record<string, string | undefined>> | null | undefined): Values =>
+  Object.fromEntries(
+    Object.entries(single ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]]])),
+  );
+
+const text = /^(text\/|application\/(.*\+)?(json|xml))/;
+
+export async function resultOfResponse(response: Response): Promise<HttpResult> {
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length'));
+  const isText = text.test(response.headers.get('content-type') ?? 'text/');
+  const bytes = Buffer.from(await response.arrayBuffer());
+  return {
+    statusCode: response.status,
+    headers,
+    multiValueHeaders: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
+    body: bytes.toString(isText ? 'utf8' : 'base64'),
+    isBase64Encoded: !isText,
+  };
+}

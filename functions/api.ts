@@ -1,0 +1,38 @@
+/** Door: HTTP events in, the segmentation API's answers out. */
+import { randomUUID } from 'node:crypto';
+import { type HttpEvent, type HttpResult, requestOfEvent, resultOfResponse } from '#adapters/aws/lambda-http';
+import { PresignedLinks } from '#adapters/aws/presigned-link';
+import { S3Store } from '#adapters/aws/s3-store';
+import { PublicFetch } from '#adapters/http/public-fetch';
+import { fetchTokenKeys } from '#adapters/http/token-keys';
+import { nodeDigest } from '#adapters/local/node-digest';
+import { systemClock } from '#adapters/local/system-clock';
+import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
+import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { readApiSettings } from '#pipeline/api-settings';
+import { lambdaLimits } from '#pipeline/serve/api-ports';
+import { serveApp } from '#pipeline/serve/app';
+import { publishedModels } from '#pipeline/serve/model-source';
+
+const { bucket, imageBuckets, urlHosts, token, threads, ...options } = readApiSettings(process.env);
+const store = new S3Store({ bucket });
+const buckets = new Map([bucket, ...imageBuckets].map(name => [name, new S3Store({ bucket: name })]));
+const links = new PresignedLinks({ bucket });
+const addresses = new PublicFetch({ hosts: urlHosts });
+const print = (line: object) => console.log(JSON.stringify({ function: 'api', ...line }));
+const app = serveApp(
+  {
+    ...{ store, source: publishedModels(store), models: new OnnxRuntime(), images: new SharpCodec() },
+    ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: randomUUID },
+    link: (key, seconds) => links.link(key, seconds),
+    imageBucket: name => buckets.get(name),
+    fetchUrl: (url, limit) => addresses.fetch(url, limit),
+    ...(token && { tokenKeys: () => fetchTokenKeys(token.keys) }),
+    log: print,
+    note: text => print({ note: text }),
+  },
+  { ...options, token, limits: lambdaLimits },
+);
+
+export const handler = async (event: HttpEvent): Promise<HttpResult> =>
+  resultOfResponse(await app.fetch(requestOfEvent(event)));

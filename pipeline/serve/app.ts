@@ -1,0 +1,177 @@
+/** The segmentation API: a standard Request in, a standard Response out; the same on Lambda, in a container and on a laptop. */
+
+import { Turnstile } from '#core/turnstile';
+import { Admission } from './admission.ts';
+import { type Answer, offeredTypes, type ToolFormat } from './answer.ts';
+import { type ServeLimits, type ServeOptions, type ServePorts, usualLimits } from './api-ports.ts';
+import { withCors } from './cors.ts';
+import { deliver } from './deliver.ts';
+import { type Call, handlers } from './handlers.ts';
+import { essence, negotiate } from './media-type.ts';
+import { ModelShelf } from './model-shelf.ts';
+import { Problem } from './problem.ts';
+import { declaredLength, readBody } from './request-body.ts';
+import { matchRoute, type ReadyRoute } from './router.ts';
+import { TokenCheck } from './token.ts';
+
+export interface ServeApp {
+  fetch(request: Request): Promise<Response>;
+  /** New work is refused from now on. */
+  stop(): void;
+  /** To be called when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+const noBody = new Uint8Array(0);
+const requestIdRule = /^[\w.:-]{1,100}$/;
+
+export function serveApp(ports: ServePorts, options: ServeOptions = {}): ServeApp {
+  return new App(ports, options);
+}
+
+class App implements ServeApp {
+  readonly #ports: ServePorts;
+  readonly #options: ServeOptions;
+  readonly #limits: ServeLimits;
+  readonly #shelf: ModelShelf;
+  readonly #admission: Admission;
+  /** One more than there are sessions, so that one image is decoded while others are in the model. */
+  readonly #turns: Turnstile;
+  readonly #token: TokenCheck | undefined;
+  #stopping = false;
+
+  constructor(ports: ServePorts, options: ServeOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#limits = { ...usualLimits, ...options.limits };
+    this.#shelf = new ModelShelf(ports, { recheckSeconds: options.recheckSeconds ?? 10, model: options.model });
+    this.#admission = new Admission({ requests: this.#limits.requests, bytes: this.#limits.heldBytes });
+    this.#turns = new Turnstile(ports.tuning.threads + 1);
+    const { token } = options;
+    if (token && !ports.tokenKeys) throw new Error('internal: tokens are asked for, but nobody knows the keys');
+    this.#token = token && new TokenCheck(token, ports.tokenKeys!, ports.clock);
+  }
+
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  close(): Promise<void> {
+    return this.#shelf.close();
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const started = this.#ports.clock.now();
+    const given = request.headers.get('x-request-id');
+    const id = given !== null && requestIdRule.test(given) ? given : this.#ports.newId();
+    const path = new URL(request.url).pathname;
+    const { response, problem } = await this.#answer(request, id, path);
+    response.headers.set('x-request-id', id);
+    response.headers.set('x-content-type-options', 'nosniff');
+    response.headers.set('cache-control', 'no-store');
+    this.#ports.log({
+      time: new Date(started).toISOString(),
+      id,
+      method: request.method,
+      path: path.slice(0, 200),
+      status: response.status,
+      milliseconds: this.#ports.clock.now() - started,
+      bytesIn: Number(request.headers.get('content-length') ?? Number.NaN) || null,
+      ...(problem && { problem: problem.message.slice(0, 500) }),
+      ...(problem?.kind === 'internal' && {
+        stack: (problem.cause as Error | undefined)?.stack ?? String(problem.cause),
+      }),
+    });
+    const complete = withCors(request, response, this.#options.corsOrigin);
+    return request.method === 'HEAD' ? new Response(null, complete) : complete;
+  }
+
+  async #answer(request: Request, id: string, path: string): Promise<{ response: Response; problem?: Problem }> {
+    try {
+      return { response: await this.#serve(request, id, path) };
+    } catch (error) {
+      const problem = error instanceof Problem ? error : internal(error);
+      return { response: problem.response(id, path.startsWith('/v2')), problem };
+    }
+  }
+
+  async #serve(request: Request, id: string, path: string): Promise<Response> {
+    if (request.method === 'OPTIONS' && this.#options.corsOrigin) return new Response(null, { status: 204 });
+    const { route, names } = matchRoute(request.method, path);
+    if (this.#stopping && route.operation.operationId !== 'health') {
+      throw new Problem('stopping', 'the server is stopping; send the request to another one', {
+        headers: { 'retry-after': '1', connection: 'close' },
+      });
+    }
+    const subject = route.open || !this.#token ? '' : await this.#token.subjectOf(request.headers.get('authorization'));
+    const query = readQuery(route, new URL(request.url).searchParams);
+    const header = route.header.read(name => [request.headers.get(name)].filter(value => value !== null));
+    const accept = acceptable(request, route, query);
+    const bodyType = takenType(request, route);
+    const leave = bodyType === undefined ? () => undefined : this.#admission.enter(this.#expected(request));
+    try {
+      const body = bodyType === undefined ? noBody : await readBody(request, this.#limits.bodyBytes);
+      const call: Call = { id, names, query, header, accept, bodyType: bodyType ?? '', body, subject };
+      const answered = await handlers[route.operation.operationId]!(this.#world, call);
+      if (answered instanceof Response) return answered;
+      return await deliver(this.#ports, this.#limits, id, answered.answer, answered.status, answered.headers);
+    } finally {
+      leave();
+    }
+  }
+
+  #expected(request: Request): number {
+    return declaredLength(request.headers, this.#limits.bodyBytes) ?? this.#limits.bodyBytes;
+  }
+
+  get #world() {
+    return {
+      ports: this.#ports,
+      limits: this.#limits,
+      shelf: this.#shelf,
+      turns: this.#turns,
+      page: this.#options.page,
+    };
+  }
+}
+
+const internal = (cause: unknown) =>
+  new Problem('internal', 'something went wrong here that is not your fault; the log has it under this request id', {
+    cause,
+  });
+
+/** Signed requests carry their signature in the query. */
+const signature = /^x-amz-/i;
+
+function readQuery({ query }: ReadyRoute, given: URLSearchParams): Record<string, unknown> {
+  const unknown = [...given.keys()].find(name => !query.names.includes(name) && !signature.test(name));
+  if (unknown !== undefined) {
+    const known = query.names.length ? `; there are ${query.names.join(', ')}` : '';
+    throw new Problem('malformed', `there is no parameter “${unknown.slice(0, 60)}”${known}`, {
+      errors: [{ path: unknown.slice(0, 60), message: 'is not a parameter' }],
+    });
+  }
+  return query.read(name => given.getAll(name));
+}
+
+/** @throws Problem 406 */
+function acceptable(request: Request, route: ReadyRoute, query: Readonly<Record<string, unknown>>): string {
+  const offered =
+    route.operation.operationId === 'segment' ? offeredTypes(query.format as ToolFormat | undefined) : route.offered;
+  const accept = negotiate(request.headers.get('accept'), offered);
+  if (accept !== undefined) return accept;
+  throw new Problem('not-acceptable', `this is answered as ${offered.join(', ')}`);
+}
+
+/** The media type of the body if one is wanted. @throws Problem 415 */
+function takenType({ headers }: Request, { taken }: ReadyRoute): string | undefined {
+  if (!taken) return undefined;
+  const coding = headers.get('content-encoding');
+  if (coding !== null && coding !== 'identity')
+    throw new Problem('media-type', 'send the body without Content-Encoding');
+  const type = essence(headers.get('content-type')).replace(/^image\/jpg$/, 'image/jpeg');
+  if (taken.includes(type)) return type;
+  throw new Problem('media-type', `Content-Type must be ${taken.join(', ')}`);
+}
+
+export type { Answer };

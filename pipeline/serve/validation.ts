@@ -1,0 +1,83 @@
+/** The OpenAPI document at work: what comes in is held against its schemas, and against nothing else. */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { openApi, type Parameter } from '#core/api/openapi';
+import { programVersion } from '../version.ts';
+import { Problem, type Violation } from './problem.ts';
+
+/** The document as served. */
+export const document = openApi(programVersion);
+
+const id = 'openapi';
+
+/** Without `allErrors`: a hostile body could make a list of errors larger than itself. */
+const options = {
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+  allowUnionTypes: true,
+  validateFormats: false,
+} as const;
+const bodies = new Ajv2020(options).addSchema(document, id);
+/** Parameters come as text. */
+const texts = new Ajv2020({ ...options, coerceTypes: true });
+
+const compiled = new Map<string, ValidateFunction>();
+
+/** @throws Problem 400 naming what violates the schema of that name */
+export function validate<T>(name: keyof typeof document.components.schemas, value: unknown, root = ''): T {
+  let check = compiled.get(name);
+  if (!check) {
+    check = bodies.compile({ $ref: `${id}#/components/schemas/${name}` });
+    compiled.set(name, check);
+  }
+  if (!check(value)) throw violation(check.errors ?? [], root);
+  return value as T;
+}
+
+const violation = (errors: readonly ErrorObject[], root: string): Problem => {
+  const list = errors.slice(0, 10).map((error): Violation => {
+    const extra = (error.params as { additionalProperty?: string }).additionalProperty;
+    const what = extra === undefined ? '' : ` (“${extra.slice(0, 60)}”)`;
+    return { path: `${root}${error.instancePath}`, message: `${error.message ?? error.keyword}${what}` };
+  });
+  const [first] = list;
+  return new Problem('malformed', first ? `${first.path || 'the body'} ${first.message}` : 'invalid', { errors: list });
+};
+
+/** The parameters an operation declares in one place, as one checked object. */
+export class Parameters {
+  readonly #declared: readonly Parameter[];
+  readonly #check: ValidateFunction;
+
+  constructor(declared: readonly Parameter[]) {
+    this.#declared = declared;
+    this.#check = texts.compile({
+      type: 'object',
+      properties: Object.fromEntries(declared.map(({ name, schema }) => [name, schema])),
+      required: declared.filter(({ required }) => required).map(({ name }) => name),
+    });
+  }
+
+  get names(): readonly string[] {
+    return this.#declared.map(({ name }) => name);
+  }
+
+  /** @param given texts by name; several of one name are a list. @throws Problem 400 */
+  read(given: (name: string) => readonly string[]): Record<string, unknown> {
+    const values: Record<string, unknown> = {};
+    for (const { name, schema, explode } of this.#declared) {
+      const texts = given(name);
+      if (texts.length === 0) continue;
+      const list = explode === false ? texts.flatMap(text => text.split(',')) : texts;
+      if (schema.type !== 'array' && list.length > 1) {
+        throw new Problem('malformed', `${name} is given more than once`, {
+          errors: [{ path: name, message: 'is given more than once' }],
+        });
+      }
+      // An empty list is written as an empty text.
+      values[name] = schema.type !== 'array' ? list[0] : list.length === 1 && list[0] === '' ? [] : list;
+    }
+    if (!this.#check(values)) throw violation(this.#check.errors ?? [], '');
+    return values;
+  }
+}

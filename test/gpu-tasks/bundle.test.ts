@@ -1,0 +1,40 @@
+/** What the image of the tasks is made of, as it is copied, without Docker. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const bundle = fileURLToPath(new URL('../../dist/gpu-task/', import.meta.url));
+const task = (args: string[], env: Record<string, string> = {}) =>
+  promisify(execFile)(process.execPath, [`${bundle}task.mjs`, ...args], { env: { PATH: process.env.PATH, ...env } });
+
+describe('the bundle of the tasks', () => {
+  it('runs every stage on the device asked for, and says which and how fast', async () => {
+    const { stdout } = await task(['--self-test', 'cpu']);
+    const said = JSON.parse(stdout) as { seconds: object };
+    expect(said).toMatchObject({ device: 'cpu', pictures: 3, imagesPerSecond: expect.any(Number) });
+    expect(Object.keys(said.seconds)).toEqual(['attend', 'embed', 'cluster', 'label', 'evaluate']);
+  });
+
+  it('refuses a device that is not there instead of taking another', async () => {
+    const { stdout, code } = (await task(['--self-test', 'abacus']).catch(failure => failure)) as {
+      stdout: string;
+      code: number;
+    };
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({ error: expect.stringContaining('"abacus"') });
+  });
+
+  it('names the variable it misses', async () => {
+    const { stdout } = (await task([]).catch(failure => failure)) as { stdout: string };
+    expect(stdout).toContain('SELFLABEL_TASK');
+  });
+
+  it('holds what the Dockerfile copies', () => {
+    const copied = [...readFileSync(`${bundle}Dockerfile`, 'utf8').matchAll(/^COPY (?!--from)(.*) \S+$/gm)];
+    const files = copied.flatMap(([, names]) => names!.split(' '));
+    expect(files).toContain('task.mjs');
+    for (const file of files) expect(readFileSync(bundle + file).length).toBeGreaterThan(0);
+  });
+});
