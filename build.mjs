@@ -25,6 +25,8 @@ await build({
     'session-worker': 'adapters/onnxruntime/session-worker.mjs',
   },
   outdir: 'dist',
+  // What only some commands need lies in files of its own, so that the others start without it.
+  splitting: true,
   packages: 'external',
 });
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.

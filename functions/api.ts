@@ -1,5 +1,4 @@
 /** Door: HTTP events in, the segmentation API's answers out. */
-import { randomUUID } from 'node:crypto';
 import { type HttpEvent, type HttpResult, requestOfEvent, resultOfResponse } from '#adapters/aws/lambda-http';
 import { PresignedLinks } from '#adapters/aws/presigned-link';
 import { S3Store } from '#adapters/aws/s3-store';
@@ -23,7 +22,7 @@ const print = (line: object) => console.log(JSON.stringify({ function: 'api', ..
 const app = serveApp(
   {
     ...{ store, source: publishedModels(store), models: new OnnxRuntime(), images: new SharpCodec() },
-    ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: randomUUID },
+    ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: () => crypto.randomUUID() },
     link: (key, seconds) => links.link(key, seconds),
     imageBucket: name => buckets.get(name),
     fetchUrl: (url, limit) => addresses.fetch(url, limit),

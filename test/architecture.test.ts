@@ -11,7 +11,8 @@ type Room = (typeof rooms)[number];
 /** What each room may import. Packages by name; rooms by their `#` path. */
 const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
   core: specifier => specifier.startsWith('#core/') || ['zod', 'ml-matrix'].includes(specifier),
-  pipeline: specifier => /^#(core|pipeline)\//.test(specifier) || specifier === 'zod',
+  pipeline: (specifier, file) =>
+    /^#(core|pipeline)\//.test(specifier) || specifier === 'zod' || mayValidate(specifier, file),
   adapters: (specifier, file) =>
     /^#core\/|^#pipeline\/(ports|settings)$/.test(specifier) || adapterPackage(specifier, file),
   functions: specifier => /^#(core|pipeline|adapters)\//.test(specifier),
@@ -23,10 +24,15 @@ const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
     /^#(core|pipeline|adapters)\//.test(specifier) || specifier.startsWith('node:') || specifier === 'commander',
 };
 
+/** JSON Schema is read in one file. */
+const mayValidate = (specifier: string, file: string) =>
+  specifier === 'ajv/dist/2020.js' && file === 'pipeline/serve/validation.ts';
+
 /** An adapter may use Node and the package it is named after. */
 function adapterPackage(specifier: string, file: string): boolean {
   const packages: Record<string, string[]> = {
-    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs'],
+    aws: ['@aws-sdk/client-s3', '@aws-sdk/client-sqs', '@aws-sdk/s3-request-presigner'],
+    http: [],
     local: [],
     onnxruntime: ['onnxruntime-node'],
     sharp: ['sharp'],

@@ -20,6 +20,7 @@ import { decide, enlarged, type Maps } from './decision-reference.ts';
 import { chromiumReason, hasChromium, launchChromium } from './pages/chromium.ts';
 import { filesBelow, hashesBelow, readIds, readJsonFile, readReceipt, resultBytes } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
+import { whileServing } from './served.ts';
 import { assertWholeResult } from './whole-result.ts';
 
 const codec = new SharpCodec();
@@ -110,6 +111,21 @@ describe('the journey on painted scenes', () => {
     await done('predict', images, '--model', join(out, 'model'), '--out', predicted);
     expect(hashesBelow(join(predicted, 'labels'))).toEqual(hashesBelow(join(out, 'labels')));
     expect(readReceipt(predicted).counts).toEqual(readReceipt(out).counts);
+  });
+
+  it('answers over HTTP with the same labels, byte for byte', async () => {
+    const { code } = await whileServing([join(out, 'model'), '--quiet'], async url => {
+      for (const name of ['0001', '0008']) {
+        const response = await fetch(`${url}/v1/segment`, {
+          method: 'POST',
+          headers: { 'content-type': 'image/jpeg', accept: 'image/png' },
+          body: readFileSync(join(images, `${name}.jpg`)),
+        });
+        const mask = Buffer.from(await response.arrayBuffer());
+        expect(mask.equals(readFileSync(join(out, 'labels', `${name}.png`))), name).toBe(true);
+      }
+    });
+    expect(code).toBe(0);
   });
 
   it('publishes a model that gives the same labels without this program', async () => {

@@ -14,7 +14,11 @@ export interface HttpEvent {
   readonly rawQueryString?: string;
   readonly body?: string | null;
   readonly isBase64Encoded?: boolean;
-  readonly requestContext?: { readonly http?: { readonly method: string }; readonly elb?: unknown };
+  readonly requestContext?: {
+    readonly requestId?: string;
+    readonly http?: { readonly method: string };
+    readonly elb?: unknown;
+  };
 }
 
 export interface HttpResult {
@@ -52,6 +56,9 @@ function headersOf(event: HttpEvent): Headers {
   // The body is whole: what it was on the way says nothing any more.
   headers.delete('content-length');
   headers.delete('transfer-encoding');
+  // The same id here and in the gateway's log.
+  const id = event.requestContext?.requestId;
+  if (id && !headers.has('x-request-id')) headers.set('x-request-id', id);
   return headers;
 }
 

@@ -93,6 +93,12 @@ const pathName = (name: string, what: string): Parameter => ({
 const binary = { schema: { type: 'string', format: 'binary' } };
 const open = { security: [] };
 
+const tooLarge: ApiResponse = {
+  description: 'The result is too large for one answer; it lies at Location for a while.',
+  headers: { Location: { schema: { type: 'string' } } },
+  content: json('ResultLink'),
+};
+
 const segmentQuery = [...(Object.keys(paramSchemas) as (keyof typeof paramSchemas)[]).map(query), nameInQuery, format];
 
 const paths: Readonly<Record<string, Partial<Record<HttpMethod, Operation>>>> = {
@@ -116,17 +122,15 @@ const paths: Readonly<Record<string, Partial<Record<HttpMethod, Operation>>>> = 
         200: {
           description: 'The segmentation.',
           content: {
-            ...json('Segmentation'),
+            'application/json': {
+              schema: { anyOf: [schemaRef('Segmentation'), schemaRef('CocoInstances'), schemaRef('LabelStudioTasks')] },
+            },
             'image/png': binary,
             'application/geo+json': { schema: schemaRef('FeatureCollection') },
             'application/xml': { schema: { type: 'string' } },
           },
         },
-        303: {
-          description: 'The result is too large for one answer; it lies at Location for a while.',
-          headers: { Location: { schema: { type: 'string' } } },
-          content: json('ResultLink'),
-        },
+        303: tooLarge,
         ...problems(400, 401, 403, 404, 406, 413, 415, 422, 429, 503),
       },
     },
@@ -140,11 +144,7 @@ const paths: Readonly<Record<string, Partial<Record<HttpMethod, Operation>>>> = 
       requestBody: { required: true, content: json('BatchRequest') },
       responses: {
         200: ok('One result per image.', 'BatchResult'),
-        303: {
-          description: 'The result is too large for one answer; it lies at Location for a while.',
-          headers: { Location: { schema: { type: 'string' } } },
-          content: json('ResultLink'),
-        },
+        303: tooLarge,
         ...problems(400, 401, 403, 404, 406, 413, 415, 422, 429, 503),
       },
     },
@@ -331,6 +331,7 @@ const paths: Readonly<Record<string, Partial<Record<HttpMethod, Operation>>>> = 
           description: 'The outputs; with `binary_data` as bytes after the JSON.',
           content: { ...json('InferResponse'), 'application/octet-stream': binary },
         },
+        303: tooLarge,
         ...problems(400, 401, 403, 404, 406, 413, 415, 422, 429, 503),
       },
     },

@@ -270,6 +270,16 @@ export const schemas = {
       },
     },
   }),
+  CocoInstances: {
+    type: 'object',
+    description: 'With format=coco: an instances file with one image; `category_id` is the class id.',
+    required: ['images', 'annotations', 'categories'],
+  },
+  LabelStudioTasks: {
+    type: 'array',
+    description: 'With format=label-studio: one task with a prediction.',
+    items: { type: 'object', required: ['data', 'predictions'] },
+  },
   FeatureCollection: geoJson,
   ResultLink: object({
     id: { type: 'string' },

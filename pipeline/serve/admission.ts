@@ -17,20 +17,28 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** @param bytes it may hold. @returns to be called when it is done. @throws Problem 429 */
+  /** A request with a body. @param bytes it may hold. @returns to be called when it is done. @throws Problem 429 */
   enter(bytes: number): () => void {
-    const full =
-      this.#requests >= this.#limits.requests || (this.#requests > 0 && this.#bytes + bytes > this.#limits.bytes);
-    if (full) {
-      throw new Problem('too-many', 'too many requests are under way; try again in a moment', {
-        headers: { 'retry-after': '1' },
-      });
-    }
+    if (this.#requests >= this.#limits.requests) throw tooMany();
+    const letGo = this.hold(bytes);
     this.#requests++;
-    this.#bytes += bytes;
     return () => {
       this.#requests--;
+      letGo();
+    };
+  }
+
+  /** Bytes that a request fetches. The only one that holds any may hold what it needs. @throws Problem 429 */
+  hold(bytes: number): () => void {
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#limits.bytes) throw tooMany();
+    this.#bytes += bytes;
+    return () => {
       this.#bytes -= bytes;
     };
   }
 }
+
+const tooMany = () =>
+  new Problem('too-many', 'too many requests are under way; try again in a moment', {
+    headers: { 'retry-after': '1' },
+  });

@@ -130,6 +130,7 @@ class App implements ServeApp {
       limits: this.#limits,
       shelf: this.#shelf,
       turns: this.#turns,
+      admission: this.#admission,
       page: this.#options.page,
     };
   }

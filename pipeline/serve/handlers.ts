@@ -4,12 +4,13 @@ import { keptClasses } from '#core/labels/class-map';
 import type { Turnstile } from '#core/turnstile';
 import { mapInOrder } from '../in-flight.ts';
 import { programVersion } from '../version.ts';
+import type { Admission } from './admission.ts';
 import { type Answer, answerOf, jsonAnswer, type Segmented, segmentationOf, type ToolFormat } from './answer.ts';
 import type { ServeLimits, ServePorts } from './api-ports.ts';
 import { type ImageSource, readImageBytes } from './image-bytes.ts';
 import { inferAnswer, inferModel, jsonLengthHeader, readInferRequest } from './infer.ts';
 import { createJob, listJobs, type NewJob, readJob } from './job-requests.ts';
-import type { ModelShelf, ServedModel } from './model-shelf.ts';
+import type { ModelFacts, ModelShelf, ServedModel } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { parseJson } from './request-body.ts';
 import { type SegmentParams, segmentImage } from './segment-image.ts';
@@ -36,6 +37,7 @@ export interface World {
   readonly shelf: ModelShelf;
   /** Images worked on at once. */
   readonly turns: Turnstile;
+  readonly admission: Admission;
   readonly page: string | undefined;
 }
 
@@ -50,7 +52,7 @@ type Handler = (world: World, call: Call) => Promise<Answered>;
 const answered = (value: unknown): Answered => ({ answer: jsonAnswer(value) });
 
 interface Wanted {
-  readonly bytes: Uint8Array;
+  readonly image: ImageSource | Uint8Array;
   readonly params: SegmentParams;
   readonly name: string;
 }
@@ -61,35 +63,41 @@ const unnamed = 'image.jpg';
 /** Half a character is no text that other formats could hold. */
 const wellFormed = (name: string): string => name.replace(/\p{Surrogate}/gu, '\ufffd');
 
-async function wantedOf({ ports, limits }: World, { body, bodyType, query }: Call): Promise<Wanted> {
+function wantedOf({ limits }: World, { body, bodyType, query }: Call): Wanted {
   const { name = unnamed, format: _, ...params } = query as SegmentParams & { name?: string; format?: string };
   if (bodyType !== 'application/json') {
     if (body.length > limits.imageBytes) {
       throw new Problem('too-large', `the image is larger than ${Math.floor(limits.imageBytes / 2 ** 20)} MB`);
     }
-    return { bytes: body, params, name: wellFormed(name) };
+    return { image: body, params, name: wellFormed(name) };
   }
   const request = validate<{ image: ImageSource; params?: SegmentParams; name?: string }>(
     'SegmentRequest',
     parseJson(body),
   );
-  const bytes = await readImageBytes(ports, limits, request.image);
-  return { bytes, params: { ...params, ...request.params }, name: wellFormed(request.name ?? name) };
+  return { image: request.image, params: { ...params, ...request.params }, name: wellFormed(request.name ?? name) };
 }
 
+/** Fetches the image and segments it. What is fetched counts as held, like bodies. */
 async function segmented(
-  { ports, limits, turns }: World,
+  { ports, limits, turns, admission }: World,
   id: string,
   model: ServedModel,
-  wanted: Wanted,
+  { image, params, name }: Wanted,
 ): Promise<Segmented> {
-  const { bytes, params, name } = wanted;
-  const image = await turns.run(() => segmentImage(ports, limits, model, bytes, params));
-  return { id, name, model, image, params };
+  const given = image instanceof Uint8Array || image.base64 !== undefined;
+  const letGo = given ? () => undefined : admission.hold(limits.imageBytes);
+  try {
+    const bytes = image instanceof Uint8Array ? image : await readImageBytes(ports, limits, image);
+    const result = await turns.run(() => segmentImage(ports, limits, model, bytes, params));
+    return { id, name, model, image: result, params };
+  } finally {
+    letGo();
+  }
 }
 
 const segment: Handler = async (world, call) => {
-  const wanted = await wantedOf(world, call);
+  const wanted = wantedOf(world, call);
   return world.shelf.use(wanted.params.model, async model => {
     const result = await segmented(world, call.id, model, wanted);
     return { answer: await answerOf(world.ports, result, call.accept, call.query.format as ToolFormat | undefined) };
@@ -106,8 +114,7 @@ const segmentBatch: Handler = async (world, { id, body }) => {
   return world.shelf.use(params.model, async model => {
     const one = async ({ image, name = unnamed }: Batch['images'][number], i: number): Promise<object> => {
       try {
-        const bytes = await readImageBytes(world.ports, world.limits, image);
-        const result = await segmented(world, `${id}-${i}`, model, { bytes, params, name: wellFormed(name) });
+        const result = await segmented(world, `${id}-${i}`, model, { image, params, name: wellFormed(name) });
         return { segmentation: await segmentationOf(world.ports, result) };
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -120,7 +127,7 @@ const segmentBatch: Handler = async (world, { id, body }) => {
   });
 };
 
-async function summaryOf({ shelf }: World, { name, card, sha256, classes }: ServedModel) {
+async function summaryOf({ shelf }: World, { name, card, sha256, classes }: ModelFacts) {
   const preferred = await shelf.defaultName().catch(() => undefined);
   return {
     name,
@@ -137,21 +144,23 @@ async function summaryOf({ shelf }: World, { name, card, sha256, classes }: Serv
 const listModels: Handler = async world => {
   const models: object[] = [];
   for (const name of await world.shelf.names()) {
-    const summary = world.shelf.use(name, model => summaryOf(world, model));
-    const found = await summary.catch((error: unknown) => {
-      if (error instanceof Problem) return undefined;
-      throw error;
-    });
+    const found = await world.shelf
+      .look(name)
+      .then(model => summaryOf(world, model))
+      .catch((error: unknown) => {
+        if (error instanceof Problem) return undefined;
+        throw error;
+      });
     if (found) models.push(found);
   }
   return answered({ models });
 };
 
-const getModel: Handler = (world, { names }) =>
-  world.shelf.use(names.name, async model => {
-    const classes = model.classes.classes.map(({ id, name, color, ignore }) => ({ id, name, color, ignore }));
-    return answered({ ...(await summaryOf(world, model)), classes, card: model.card });
-  });
+const getModel: Handler = async (world, { names }) => {
+  const model = await world.shelf.look(names.name!);
+  const classes = model.classes.classes.map(({ id, name, color, ignore }) => ({ id, name, color, ignore }));
+  return answered({ ...(await summaryOf(world, model)), classes, card: model.card });
+};
 
 const jobList: Handler = async ({ ports }, { query }) =>
   answered(await listJobs(ports, (query.limit as number | undefined) ?? 50, query.after as string | undefined));
@@ -172,7 +181,7 @@ const infer: Handler = async (world, { id, names, body, bodyType, header }) => {
   }
   const { request, image } = readInferRequest(body, jsonLength);
   return world.shelf.use(names.name, async model => {
-    const result = await segmented(world, id, model, { bytes: image, params: {}, name: unnamed });
+    const result = await segmented(world, id, model, { image, params: {}, name: unnamed });
     return inferAnswer(result, request);
   });
 };
@@ -212,7 +221,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
     await assertReady(world);
     return answered({ ready: true });
   },
-  v2Model: (world, { names }) => world.shelf.use(names.name, async model => answered(inferModel(model))),
+  v2Model: async ({ shelf }, { names }) => answered(inferModel(await shelf.look(names.name!))),
   v2ModelReady: (world, { names }) => world.shelf.use(names.name, async ({ name }) => answered({ name, ready: true })),
   v2Infer: infer,
 };

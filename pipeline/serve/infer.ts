@@ -3,7 +3,7 @@
  * (triton-inference-server/server, docs/protocol/extension_binary_data.md): one encoded image in, class ids out.
  */
 import type { Answer, Segmented } from './answer.ts';
-import type { ServedModel } from './model-shelf.ts';
+import type { ModelFacts } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { parseJson } from './request-body.ts';
 import { validate } from './validation.ts';
@@ -121,7 +121,7 @@ export function inferAnswer(
 }
 
 /** The metadata of a model. */
-export const inferModel = ({ name, card }: ServedModel) => ({
+export const inferModel = ({ name, card }: ModelFacts) => ({
   name,
   versions: [card.modelVersion],
   platform: 'onnxruntime_onnx',

@@ -8,13 +8,17 @@ import type { ServePorts } from './api-ports.ts';
 import type { ModelPlace } from './model-source.ts';
 import { Problem } from './problem.ts';
 
-/** A model with the names its classes have now. */
-export interface ServedModel {
+/** What is known of a model without loading it. */
+export interface ModelFacts {
   readonly name: string;
   readonly sha256: string;
   readonly card: Card;
-  readonly labeller: Labeller;
   readonly classes: ClassMap;
+}
+
+/** A model with the names its classes have now. */
+export interface ServedModel extends ModelFacts {
+  readonly labeller: Labeller;
   /** [label id] → class id (`classLookup`). */
   readonly lookup: Int32Array;
 }
@@ -35,10 +39,27 @@ interface Slot {
   /** When the store was last asked, in milliseconds. */
   checked: number;
   checking: Promise<void> | undefined;
+  /** What could not be loaded is not tried again all the time: it may be large. */
+  refused: { readonly stamp: string; readonly time: number; readonly reason: Problem } | undefined;
 }
+
+/** How many times longer than usual a model that could not be loaded is left alone, unless another is published. */
+const patience = 6;
 
 /** Models held at once; the one used longest ago goes first. */
 const mostModels = 4;
+
+const emptySlot = (): Slot => ({
+  loaded: undefined,
+  checked: Number.NEGATIVE_INFINITY,
+  checking: undefined,
+  refused: undefined,
+});
+
+const unknownModel = () => new Problem('unknown-model', 'there is no model of this name; GET /v1/models lists them');
+
+const unusable = (name: string, cause: PermanentError) =>
+  new Problem('model-unusable', `model ${name}: ${cause.message}`, { cause });
 
 type ShelfPorts = Pick<ServePorts, 'models' | 'tuning' | 'digest' | 'clock' | 'source' | 'note'>;
 
@@ -85,13 +106,27 @@ export class ModelShelf {
    * @throws Problem 404 if there is no such model, 503 if it is the default and not published yet, or cannot be used
    */
   async use<T>(name: string | undefined, work: (model: ServedModel) => Promise<T>): Promise<T> {
-    const loaded = await this.#current(name ?? (await this.defaultName()), name === undefined);
-    loaded.users++;
+    const loaded = await this.#taken(name ?? (await this.defaultName()), name === undefined);
     try {
       return await work(loaded.model);
     } finally {
       loaded.users--;
       await this.#letGoUnused(loaded);
+    }
+  }
+
+  /** What is known of a model; it is not loaded for that. @throws Problem 404, or 503 if it cannot be used */
+  async look(name: string): Promise<ModelFacts> {
+    const slot = this.#slots.get(name);
+    if (slot?.loaded && this.#ports.clock.now() - slot.checked < this.#recheck) return slot.loaded.model;
+    const place = await this.#ports.source.find(name);
+    if (!place) throw unknownModel();
+    try {
+      const card = await this.#cardOf(place.prefix);
+      const { classes } = await this.#classesOf(place.prefix, card);
+      return { name, sha256: place.sha256 ?? card.hashes.model ?? '', card, classes };
+    } catch (error) {
+      throw error instanceof PermanentError ? unusable(name, error) : error;
     }
   }
 
@@ -102,8 +137,9 @@ export class ModelShelf {
     await Promise.all(slots.map(slot => this.#retire(slot)));
   }
 
-  async #current(name: string, isDefault: boolean): Promise<Loaded> {
-    const slot = this.#slots.get(name) ?? { loaded: undefined, checked: Number.NEGATIVE_INFINITY, checking: undefined };
+  /** The model as it is now, counted as used. */
+  async #taken(name: string, isDefault: boolean): Promise<Loaded> {
+    const slot = this.#slots.get(name) ?? emptySlot();
     this.#slots.delete(name);
     this.#slots.set(name, slot);
     if (!slot.loaded || this.#ports.clock.now() - slot.checked >= this.#recheck) {
@@ -112,21 +148,25 @@ export class ModelShelf {
       });
       await slot.checking;
     }
-    if (slot.loaded) return slot.loaded;
-    this.#slots.delete(name);
-    if (isDefault) {
-      throw new Problem('no-model', `model ${name} is not published yet; a finished job publishes it`, {
-        headers: { 'retry-after': '60' },
-      });
+    if (slot.loaded) {
+      // At once: whoever replaces it must see that it is used.
+      slot.loaded.users++;
+      return slot.loaded;
     }
-    throw new Problem('unknown-model', 'there is no model of this name; GET /v1/models lists them');
+    this.#slots.delete(name);
+    if (!isDefault) throw unknownModel();
+    throw new Problem('no-model', `model ${name} is not published yet; a finished job publishes it`, {
+      headers: { 'retry-after': '60' },
+    });
   }
 
   /** Brings the slot up to date. A model that cannot be loaded leaves the one before in its place. */
   async #check(name: string, slot: Slot): Promise<void> {
+    const now = this.#ports.clock.now();
     const place = await this.#ports.source.find(name);
-    slot.checked = this.#ports.clock.now();
+    slot.checked = now;
     if (!place) return this.#retire(slot);
+    if (this.#isLeftAlone(slot, place, now)) return;
     try {
       if (slot.loaded?.stamp === place.stamp) return await this.#readClasses(slot.loaded);
       const loaded = await this.#load(name, place);
@@ -135,16 +175,30 @@ export class ModelShelf {
       await this.#makeRoom(slot);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
-      if (!slot.loaded) throw new Problem('model-unusable', `model ${name}: ${error.message}`, { cause: error });
+      const reason = unusable(name, error);
+      slot.refused = { stamp: place.stamp, time: now, reason };
+      if (!slot.loaded) throw reason;
       this.#ports.note(`model ${name} stays as it was: ${error.message}`);
     }
   }
 
+  /** @throws Problem 503 if there is no other to go on with */
+  #isLeftAlone({ refused, loaded }: Slot, { stamp }: ModelPlace, now: number): boolean {
+    if (refused?.stamp !== stamp || now - refused.time >= patience * this.#recheck) return false;
+    if (!loaded) throw refused.reason;
+    return true;
+  }
+
+  async #cardOf(prefix: string): Promise<Card> {
+    const key = `${prefix}card.json`;
+    const document = await readJson(this.#ports.source.store, key);
+    return naming(key, () => parseCard(document));
+  }
+
   async #load(name: string, { prefix, stamp, sha256: published }: ModelPlace): Promise<Loaded> {
     const { store } = this.#ports.source;
-    const [cardKey, modelKey] = [`${prefix}card.json`, `${prefix}model.onnx`];
-    const document = await readJson(store, cardKey);
-    const card = naming(cardKey, () => parseCard(document));
+    const modelKey = `${prefix}model.onnx`;
+    const card = await this.#cardOf(prefix);
     const bytes = await readObject(store, modelKey);
     const sha256 = this.#ports.digest.sha256(bytes);
     const wanted = published ?? card.hashes.model;

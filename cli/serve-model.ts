@@ -1,0 +1,129 @@
+/** A model over HTTP, from a folder or from a bucket: the API behind Node's server, until the process is told to stop. */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { type HttpServer, listen } from '#adapters/http/http-server';
+import { PublicFetch } from '#adapters/http/public-fetch';
+import { fetchTokenKeys } from '#adapters/http/token-keys';
+import { FolderStore } from '#adapters/local/folder-store';
+import { nodeDigest } from '#adapters/local/node-digest';
+import { systemClock } from '#adapters/local/system-clock';
+import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
+import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PermanentError, UsageError } from '#core/errors';
+import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
+import { type ServeApp, serveApp } from '#pipeline/serve/app';
+import { folderModel } from '#pipeline/serve/model-source';
+import type { ServeCommand } from './serve.ts';
+import type { PlacePorts } from './serve-bucket.ts';
+
+/** Answers until the process is told to stop. */
+export async function serveModel(place: string, options: ServeCommand): Promise<void> {
+  const models = new OnnxRuntime();
+  try {
+    const app = serveApp(await portsOf(place, options, models), optionsOf(options));
+    await assertUsable(app, place);
+    const server = await listen(app, options).catch(explain(options));
+    process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
+    await stopped();
+    app.stop();
+    process.stderr.write('stopping; requests under way are finished\n');
+    await closeAll(app, server);
+  } finally {
+    await models.close();
+  }
+}
+
+const graceSeconds = 25;
+
+async function closeAll(app: ServeApp, server: HttpServer): Promise<void> {
+  await server.stop(graceSeconds);
+  await app.close();
+}
+
+/** A folder with a model that cannot be used is said at once; a bucket may be filled later. */
+async function assertUsable(app: ServeApp, place: string): Promise<void> {
+  if (place.startsWith('s3://')) return;
+  const ready = await app.fetch(new Request('http://localhost/readyz'));
+  if (ready.ok) return;
+  const { detail } = (await ready.json()) as { detail: string };
+  throw new PermanentError(`${place}: ${detail}`);
+}
+
+function stopped(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.removeAllListeners(signal);
+      process.once(signal, () => resolve());
+    }
+  });
+}
+
+const explain =
+  ({ port, host }: ServeCommand) =>
+  (error: unknown): never => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new PermanentError(`port ${port} is taken; choose another with --port`);
+    if (code === 'EACCES') throw new PermanentError(`port ${port} is not allowed; choose one above 1023 with --port`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new PermanentError(`${host} is no address of this machine; leave --host out or give 0.0.0.0`);
+    }
+    throw error;
+  };
+
+async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
+  const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
+  const where = await placePorts(place, imageBuckets);
+  const addresses = new PublicFetch({ hosts: allowUrls });
+  return {
+    ...where,
+    models,
+    images: new SharpCodec(),
+    digest: nodeDigest,
+    clock: systemClock,
+    tuning: { threads },
+    fetchUrl: (url, limit) => addresses.fetch(url, limit),
+    ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
+    newId: randomUUID,
+    log: quiet ? () => undefined : printLine,
+    note: text => process.stderr.write(`${text}\n`),
+  };
+}
+
+const printLine = (line: RequestLine) => process.stderr.write(`${JSON.stringify(line)}\n`);
+
+/** What depends on where the model lies. The clients of AWS are loaded only where a bucket is named. */
+async function placePorts(place: string, imageBuckets: readonly string[]): Promise<PlacePorts> {
+  const inBucket = place.startsWith('s3://');
+  if (!inBucket && imageBuckets.length === 0) {
+    return { source: folderModel(await openModelFolder(place)), imageBucket: () => undefined };
+  }
+  const { bucketPorts, imageBucketsOf } = await import('./serve-bucket.ts');
+  if (inBucket) return bucketPorts(place, imageBuckets);
+  return { source: folderModel(await openModelFolder(place)), imageBucket: imageBucketsOf(imageBuckets) };
+}
+
+/** @throws PermanentError if no model lies there */
+function openModelFolder(folder: string): Promise<FolderStore> {
+  const missing = ['model.onnx', 'card.json'].find(file => !existsSync(join(folder, file)));
+  if (missing && existsSync(join(folder, 'model', missing))) {
+    throw new PermanentError(`${folder} is the folder of a run; give its model, ${join(folder, 'model')}`);
+  }
+  if (missing)
+    throw new PermanentError(
+      `${join(folder, missing)} does not exist; give the folder of a model, DIR/model after a run`,
+    );
+  return FolderStore.open(folder);
+}
+
+function optionsOf({ model, cors, jwtIssuer, jwtAudience, jwtKeys, jwtScope }: ServeCommand): ServeOptions {
+  const given = [jwtIssuer, jwtAudience, jwtKeys].filter(value => value !== undefined).length;
+  if (given !== 0 && given !== 3) throw new UsageError('--jwt-issuer, --jwt-audience and --jwt-keys belong together');
+  const token = given === 3 ? { issuer: jwtIssuer!, audience: jwtAudience!, scope: jwtScope } : undefined;
+  return { model, corsOrigin: cors, token, recheckSeconds: 2 };
+}
+
+async function readKeys(place: string): Promise<unknown> {
+  return /^https?:/.test(place) ? fetchTokenKeys(place) : JSON.parse(readFileSync(place, 'utf8'));
+}
