@@ -65,7 +65,7 @@ export async function trainGate(task: GateTask): Promise<TrainedGate> {
     budget: run.trainMinutes
       ? { minutes: run.trainMinutes }
       : { steps: (run.trainEpochs ?? gateEpochs) * stepsPerEpoch(order) },
-    rate: (step, steps) => gateRate(task.images.length, step, steps),
+    rate: (step, steps) => gateRate({ images: task.images.length, batch }, step, steps),
     feeds: step => viewBatch(pictures, order, step, rules),
     prefix,
   });

@@ -43,7 +43,7 @@ test('writes the attention, how it was trained, and the backbone whose statistic
   );
   const lines = readFileSync(join(out, 'training.jsonl'), 'utf8').trimEnd().split('\n');
   expect(lines.map(line => JSON.parse(line))).toEqual([
-    expect.objectContaining({ step: 1, rate: 6 }),
+    expect.objectContaining({ step: 1, rate: 0.09375 }),
     expect.objectContaining({ step: 2 }),
   ]);
   const { gate, hashes } = JSON.parse(readFileSync(join(out, 'attention.json'), 'utf8'));

@@ -111,7 +111,8 @@ describe('how large', () => {
     expect([prototypeCount(64_431, 2000), prototypeCount(384_862, 2e4), prototypeCount(50, 50)]).toEqual([
       500, 3000, 25,
     ]);
-    expect([gateRate(64_431, 0, 100), gateRate(384_862, 0, 100)]).toEqual([6, 0.6]);
-    expect(gateRate(384_862, 100, 100)).toBeCloseTo(0.0006, 10);
+    const rate = (images: number, batch: number, step = 0) => gateRate({ images, batch }, step, 100);
+    expect([rate(64_431, 256), rate(384_862, 256), rate(128, 32)]).toEqual([6, 0.6, 0.75]);
+    expect(rate(384_862, 256, 100)).toBeCloseTo(0.0006, 10);
   });
 });
