@@ -16,6 +16,8 @@ const benches: Record<string, () => Promise<void>> = {
   state: async () => (await import('./state.ts')).state(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
   convolution: async () => (await import('./convolution.ts')).convolution(),
+  attention: async () => (await import('./attention.ts')).attention(),
+  finetune: async () => (await import('./finetune.ts')).finetune(),
   'training-step': async () => (await import('./training-step.ts')).trainingSteps(),
 };
 

@@ -11,10 +11,13 @@ import { writeSceneFolder } from './scene-folder.ts';
 /** Enough for eight or more categories to show themselves, few enough for a minute. */
 const sceneCount = 160;
 
+/** Passes of the fine-tuning, for the same reason. */
+const demoEpochs = 4;
+
 export function registerDemo(program: Command): void {
   program
     .command('demo')
-    .description('run the main job on generated scenes; no download, about a minute')
+    .description('run the main job on generated scenes; no download, one to three minutes')
     .option('--out <dir>', 'where the scenes and results go', 'selflabel-demo')
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .action(async (options: { out: string; threads?: number }) => {
@@ -27,6 +30,8 @@ export function registerDemo(program: Command): void {
         out: join(options.out, 'result'),
         masks: join(scenes, 'masks'),
         name: 'demo',
+        finetune: 'head',
+        trainEpochs: demoEpochs,
         ...(options.threads && { threads: options.threads }),
       });
       process.stdout.write(describeRun(summary));

@@ -11,6 +11,7 @@ import { registerExport } from './export.ts';
 import { registerPredict } from './predict.ts';
 import { registerRun } from './run.ts';
 import { registerServe } from './serve.ts';
+import { registerTrain } from './train.ts';
 import { evaluationWorld, openFolder } from './workplace.ts';
 
 const examples = `
@@ -40,6 +41,7 @@ const program = new Command('selflabel')
   .exitOverride();
 
 registerRun(program);
+registerTrain(program);
 registerPredict(program);
 registerEvaluate(program, evaluationWorld);
 registerClasses(program, openFolder);

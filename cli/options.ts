@@ -35,6 +35,14 @@ export function clustersOption(text: string): 'auto' | number {
   }
 }
 
+/** Above 0. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value <= 100_000))
+    throw new InvalidArgumentError('expected a number above 0, at most 100000');
+  return value;
+}
+
 /** A number from 0 to 1. */
 export function share(text: string): number {
   const value = Number(text);

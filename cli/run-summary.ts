@@ -1,7 +1,7 @@
 /** What `run --json` prints: the result in one object. */
 import { join } from 'node:path';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
 import { clustersOf } from '#pipeline/choose-clusters';
@@ -30,7 +30,7 @@ export async function summarise(ports: Ports, plan: Plan, out: string, total: nu
   const { counts } = await readJson<Receipt>(ports.store, keys.published(plan.job, 'receipt.json'));
   const seconds = await timingOf(ports.store, plan);
   const isRun = plan.request.kind === 'run';
-  const decision = isRun ? await decisionOf(ports, plan) : undefined;
+  const decision = isRun && finalLabels(plan) === 'label' ? await decisionOf(ports, plan) : undefined;
   const rate = (stage: string) => (seconds[stage] ? Math.round((10 * plan.images) / seconds[stage]) / 10 : null);
   return {
     out,

@@ -6,7 +6,16 @@ import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { readNetwork } from './network-file.ts';
-import { clustersOption, integer, listOfIntegers, nameOption, networkOr, oneOf, thresholdOption } from './options.ts';
+import {
+  clustersOption,
+  integer,
+  listOfIntegers,
+  nameOption,
+  networkOr,
+  oneOf,
+  positive,
+  thresholdOption,
+} from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
@@ -19,6 +28,7 @@ interface ShapingOptions {
   readonly classes?: number;
   readonly ignore?: number[];
   readonly method?: string;
+  readonly gate?: string;
   readonly unit?: string;
   readonly refine?: string;
   readonly background?: string;
@@ -28,6 +38,10 @@ interface ShapingOptions {
   readonly name?: string;
   /** Not on the command line: how many images attend looks at. */
   readonly attendSample?: number;
+  readonly finetune?: string;
+  readonly trainMinutes?: number;
+  readonly trainEpochs?: number;
+  readonly trainBatch?: number;
 }
 
 /** Options as commander gives them. */
@@ -41,7 +55,7 @@ export interface RunOptions extends ShapingOptions {
 }
 
 /** What `--attention` knows without a file. */
-const foregrounds = ['self-trained', 'norm', 'border'];
+const foregrounds = ['self-trained', 'pass', 'norm', 'border'];
 
 export function registerRun(program: Command): void {
   program
@@ -65,7 +79,7 @@ export function registerRun(program: Command): void {
       'find the classes in so many of the photos, drawn by --seed, and label all (default: all)',
       integer(2, 2 ** 31 - 1),
     )
-    .option('--restarts <n>', 'k-means runs, of which the best is kept', integer(1, 1000), 10)
+    .option('--restarts <n>', 'k-means runs, of which the best is kept (default: 10; pass: 30)', integer(1, 1000))
     .option(
       '--threshold <t>',
       'where foreground begins: from-scores (no labels needed), from-masks, or a number',
@@ -86,8 +100,13 @@ export function registerRun(program: Command): void {
     .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
     .option(
       '--attention <kind>',
-      'what tells object from background: self-trained (default), norm, border, or an attention.onnx',
+      'what tells object from background: self-trained (default), pass (the learned gate), norm, border, or an attention.onnx',
       networkOr(...foregrounds),
+    )
+    .option(
+      '--gate <form>',
+      'of pass: projected (to 256 channels; default), or exact (over all channels; default with --method pass)',
+      oneOf('exact', 'projected'),
     )
     .option(
       '--unit <unit>',
@@ -106,6 +125,15 @@ export function registerRun(program: Command): void {
       'auto',
     )
     .option('--scales <n>', '2 adds the doubled image: a little better, five times slower', integer(1, 2), 1)
+    .option(
+      '--finetune <what>',
+      'train a model on the labels found: none, head (the last layer only), or all (the whole network)',
+      oneOf('none', 'head', 'all'),
+      'none',
+    )
+    .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
+    .option('--train-epochs <n>', 'passes over the photos (default: 20)', integer(1, 100_000))
+    .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
     .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
     .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
     .option(
@@ -123,10 +151,22 @@ export function registerRun(program: Command): void {
 }
 
 /** @throws UsageError for options that do not go together */
-function assertTogether({ method, scales, threshold, masks }: RunOptions): void {
+function assertTogether({ method, scales, threshold, masks, ...training }: RunOptions): void {
   if (method === 'pass' && scales === 2)
     throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
   if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
+  if (training.trainMinutes && training.trainEpochs)
+    throw new UsageError('--train-minutes and --train-epochs both say how long to train: give one of them');
+  const learns = (training.attention ?? (method === 'pass' ? 'pass' : '')) === 'pass';
+  if (training.gate && !learns) throw new UsageError('--gate needs --attention pass or --method pass');
+  if (
+    (training.finetune ?? 'none') === 'none' &&
+    !learns &&
+    (training.trainMinutes ?? training.trainEpochs ?? training.trainBatch)
+  )
+    throw new UsageError(
+      '--train-minutes, --train-epochs and --train-batch need --finetune head or all, or --attention pass',
+    );
 }
 
 export async function run(images: string, options: RunOptions): Promise<RunSummary> {
@@ -151,7 +191,7 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */
-async function installCategories(workplace: Workplace, masks: string): Promise<void> {
+export async function installCategories(workplace: Workplace, masks: string): Promise<void> {
   const key = keys.categories(keys.masks('local'));
   const categories = readIfThere(join(dirname(resolve(masks)), 'categories.txt'));
   if (categories) await workplace.putIfChanged(key, categories);
@@ -159,7 +199,7 @@ async function installCategories(workplace: Workplace, masks: string): Promise<v
 }
 
 /** Copies a network and its settings into the store; what has a built-in name stays as it is. */
-async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
+export async function install(workplace: Workplace, file: string, ...builtIn: string[]): Promise<string> {
   if (builtIn.includes(file)) return file;
   const { store } = workplace.ports;
   const key = keys.backbone(basename(file));
@@ -187,9 +227,18 @@ const limits = { decode: 'decode-bound', model: 'model-bound', balanced: 'balanc
 const describeBound = ({ by, decodeRate, modelRate }: NonNullable<RunSummary['bound']>): string =>
   `${limits[by]}: alone, decoding would do ${decodeRate.toFixed(1)} images/s and the model ${modelRate.toFixed(1)}`;
 
-function describeMetrics({ foregroundIou, pixelMatched, baselines }: NonNullable<RunSummary['metrics']>): string {
+function describeMetrics({
+  foregroundIou,
+  pixelMatched,
+  baselines,
+  pseudo,
+}: NonNullable<RunSummary['metrics']>): string {
   const say = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(3));
+  const before = pseudo && [
+    `before fine-tuning: foreground IoU ${say(pseudo.foregroundIou)}, mIoU of classes, pixel-matched, ${say(pseudo.pixelMatched.miouForeground)}; after:`,
+  ];
   return [
+    ...(before ?? []),
     `foreground IoU ${say(foregroundIou)} (everything foreground ${say(baselines.allForeground.foregroundIou)}, best centred ellipse ${say(baselines.centredEllipse?.foregroundIou)})`,
     `mIoU of classes, pixel-matched, ${say(pixelMatched.miouForeground)} (plain pixel k-means ${say(baselines.pixelKmeans?.miouForeground)})`,
   ].join('\n');

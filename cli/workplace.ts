@@ -15,10 +15,12 @@ import type { ObjectStore, Ports } from '#pipeline/ports';
 import type { EvaluationWorld } from './evaluate.ts';
 import type { OpenedFolder } from './open-folder.ts';
 
-/** A folder holds one job: that of `run` or that of `predict`. */
+/** A folder holds one job: that of `run`, of `predict` or of `train`. */
 export const localJob = 'local';
 export const predictJob = 'predict';
-const localJobs = [localJob, predictJob];
+export const trainJob = 'train';
+export const attendJob = 'attend';
+const localJobs = [localJob, predictJob, trainJob, attendJob];
 
 export interface Workplace {
   readonly ports: Ports;
@@ -84,6 +86,7 @@ export async function atWork<T>(
 /** At the top of a results folder: replaced, and what is no longer wanted is removed. */
 const resultNames = [
   'labels',
+  'pseudo-labels',
   'report',
   'model',
   'clusters.csv',
@@ -93,6 +96,11 @@ const resultNames = [
   'receipt',
   'receipt.json',
   'metrics.json',
+  'training.jsonl',
+  'attention.onnx',
+  'attention.json',
+  'backbone.onnx',
+  'backbone.json',
 ];
 
 /** @throws PermanentError if the folder holds files of somebody else's that the results would replace */

@@ -1,7 +1,11 @@
 /** What Lambda hands over from a queue, and what it wants back. */
 
 export interface SqsEvent {
-  readonly Records: readonly { readonly messageId: string; readonly body: string }[];
+  readonly Records: readonly {
+    readonly messageId: string;
+    readonly body: string;
+    readonly attributes?: { readonly ApproximateReceiveCount?: string };
+  }[];
 }
 
 export interface LambdaContext {

@@ -1,11 +1,11 @@
 /** What a task does with one message, and what it tells about it: a line per event, and metrics per piece. */
 import type { StructuredLog } from '#adapters/aws/structured-log';
+import { reportLastTry } from '#pipeline/last-try';
 import { labelLive } from '#pipeline/live';
-import { parseMessage } from '#pipeline/messages';
 import type { Ports, ReceivedMessage } from '#pipeline/ports';
 import type { Queues } from '#pipeline/queues';
-import { maxReceives, metrics, type TaskName } from '#pipeline/settings';
-import { reportFailure, runMessage } from '#pipeline/stages';
+import { metrics, type TaskName } from '#pipeline/settings';
+import { runMessage } from '#pipeline/stages';
 import { guardedStore } from './guarded-store.ts';
 import type { WorkerEvent, WorkerOptions } from './worker.ts';
 
@@ -44,29 +44,8 @@ async function workOn(world: PieceWorld, message: ReceivedMessage, signal: Abort
   try {
     await runMessage(ports, world.queues, message.body);
   } catch (error) {
-    if (!signal.aborted) await reportLast(world, message, error as Error);
+    if (!signal.aborted) await reportLastTry(world.ports, world.task, message, error as Error);
     throw error;
-  }
-}
-
-/** Before a message goes to the dead-letter queue, the job's state says so. */
-async function reportLast(
-  { ports, task }: PieceWorld,
-  { body, receives }: ReceivedMessage,
-  error: Error,
-): Promise<void> {
-  if (receives < maxReceives(task)) return;
-  const parsed = attempt(() => parseMessage(body));
-  const reason = `${error.message}; tried ${receives} times, put aside: remove the cause, then selflabel redrive`;
-  if (parsed) await reportFailure(ports, parsed, reason);
-}
-
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch {
-    // What cannot be read belongs to no job.
-    return undefined;
   }
 }
 

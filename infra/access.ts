@@ -34,7 +34,8 @@ const piece = (stage: Stage, more: Partial<Access>): Access => ({
 });
 
 const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> = {
-  attend: piece('attend', { reads: [shard, images, backbones] }),
+  // Its own outputs too: checkpoints of a gate in training.
+  attend: piece('attend', { reads: [shard, images, backbones, output('attend')] }),
   embed: piece('embed', { reads: [shard, images, backbones, output('attend'), output('embed')] }),
   cluster: piece('cluster', {
     reads: [backbones, output('attend'), output('embed'), marker('embed'), output('cluster')],
@@ -42,8 +43,20 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
   label: piece('label', {
     reads: [shard, images, models, output('attend'), output('cluster'), output('evaluate')],
   }),
+  finetune: piece('finetune', {
+    reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('finetune')],
+  }),
   evaluate: piece('evaluate', {
-    reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('evaluate')],
+    reads: [
+      shard,
+      images,
+      backbones,
+      output('attend'),
+      output('cluster'),
+      output('label'),
+      output('finetune'),
+      output('evaluate'),
+    ],
   }),
 };
 

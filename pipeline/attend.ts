@@ -1,6 +1,5 @@
 /** Stage attend: fits, without any label, what tells object from background, once per data set (quality 7). */
 import type { ForegroundSeed } from '#core/attention/foreground-seed';
-import { HeadCheck, type HeadVerdict } from '#core/attention/head-check';
 import {
   type Attention,
   attentionModel,
@@ -10,23 +9,23 @@ import {
   mapOrder,
   project,
 } from '#core/attention/pixel-attention';
-import { refineScore } from '#core/attention/refine-score';
-import { type RidgeHead, ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
+import { ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
 import { applyAttention, type Backbone } from '#core/attention/segmentation-model';
-import { ScoreHistogram } from '#core/attention/threshold';
 import { PermanentError } from '#core/errors';
+import { writeSafetensors } from '#core/formats/safetensors';
 import { importModel } from '#core/graph/import';
 import { l2Normalize } from '#core/graph/layers';
-import { resizeMap } from '#core/image/resize-map';
 import type { Plan, PlannedImage } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
-import { guidedRefinement } from '#core/labels/decision';
-import { type AttentionReport, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { openBackbone, runOf, sizeRule, withStatistics } from './backbone.ts';
 import { readObject, toJson } from './documents.ts';
 import { type FeatureSpace, fitFeatureSpace, measureMaps } from './feature-space.ts';
-import { finishPiece } from './marker.ts';
+import { describeFit, type Fit, type Scored } from './foreground-fit.ts';
+import { type TrainedGate, trainGate } from './gate-training.ts';
+import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
-import { chooseSample, type Sampled, type SamplePass, samplePass } from './sample.ts';
+import { chooseSample, plannedImages, type Sampled, type SamplePass, samplePass } from './sample.ts';
+import { clearTraining, historyLines } from './training-run.ts';
 
 /** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
 const fewestForHead = 8;
@@ -38,28 +37,28 @@ export async function attend(ports: Ports, plan: Plan, piece: string): Promise<v
   const run = runOf(plan);
   const backbone = await openBackbone(ports.store, run);
   const images = await chooseSample(ports, plan, run.attendSample, run.seed);
-  const fitted = await fitForeground({ ports, run, backbone, images });
+  const task = { ports, run, backbone, images };
+  const learns = run.attention === 'pass' && run.background === 'auto';
+  const fitted = learns ? await learned(task, plan, piece) : await fitForeground(task);
   const { onnx, report } = describeFit(run, fitted, backbone);
-  await finishPiece(ports, plan, 'attend', piece, { onnx, json: toJson(report) }, { sample: report.sample }, started);
+  const outputs = { onnx, json: toJson(report), ...(fitted.gate && gateOutputs(fitted.gate)) };
+  await finishPiece(ports, plan, 'attend', piece, outputs, { sample: report.sample }, started);
+  if (learns) await clearTraining(ports.store, checkpointPrefix(plan, piece));
 }
+
+const checkpointPrefix = (plan: Plan, piece: string) => outputKey(plan, 'attend', piece, '');
+
+/** The loss of every step, and the running statistics of the backbone that moved. */
+const gateOutputs = ({ history, statistics }: TrainedGate) => ({
+  jsonl: historyLines(history),
+  ...(statistics.size > 0 && { safetensors: writeSafetensors({ tensors: statistics, metadata: {} }) }),
+});
 
 interface Task {
   readonly ports: Ports;
   readonly run: SettledRun;
   readonly backbone: Backbone;
   readonly images: readonly PlannedImage[];
-}
-
-/** A sampled image with the score that will be thresholded, on its grid. */
-type Scored = Sampled & { readonly score: Float32Array };
-
-interface Fit {
-  /** As people name it. */
-  readonly kind: string;
-  readonly scored: readonly Scored[];
-  /** The attention file. @param range scores that count as gate 0 and gate 1 */
-  readonly onnx: (range: readonly [number, number]) => Uint8Array;
-  readonly heads?: { readonly combined: RidgeHead; readonly border: RidgeHead; readonly fiedler: RidgeHead };
 }
 
 /** Principal components are taken from as many images as fit into this many bytes of features. */
@@ -96,7 +95,7 @@ async function firstReadable(task: Task, parts: readonly (readonly PlannedImage[
   );
 }
 
-type Untrained = Exclude<Foreground['kind'], 'head'>;
+type Untrained = Exclude<Foreground['kind'], 'head' | 'gate'>;
 
 const scoreOf =
   (kind: Untrained): NonNullable<SamplePass['score']> =>
@@ -113,7 +112,7 @@ function foregroundKind(run: SettledRun, images: number): 'head' | 'norm' | 'bor
   if (run.background === 'none') return 'none';
   if (run.attention === 'self-trained') return images < fewestForHead ? 'border' : 'head';
   if (run.attention === 'norm' || run.attention === 'border') return run.attention;
-  throw new PermanentError(`attention "${run.attention}" is not usable here; use self-trained, norm or border`);
+  throw new PermanentError(`attention "${run.attention}" is not usable here; use self-trained, pass, norm or border`);
 }
 
 /** The basis covers the sample evenly. */
@@ -164,6 +163,34 @@ async function given(task: Task): Promise<Fit> {
   const score: SamplePass['score'] = maps => applyAttention(model, maps, ['foreground'])[0]!;
   const scored = (await firstReadable(task, [images], { features: false, seeds: false, score })) as readonly Scored[];
   return { kind: file, scored, onnx: () => bytes };
+}
+
+/** The method's gate, trained on all photos; its threshold comes from the sample. */
+async function learned(task: Task, plan: Plan, piece: string): Promise<Fit> {
+  const { ports, images } = task;
+  const all = await plannedImages(ports, plan);
+  const gate = await trainGate({ ...task, images: all, prefix: checkpointPrefix(plan, piece) });
+  const moved = { ...task, backbone: withStatistics(task.backbone, gate.statistics) };
+  const foreground: Foreground = { kind: 'gate', gate: gate.gate, reduction: gate.reduction };
+  const onnx = await gateFile(moved, foreground);
+  const model = importModel(onnx([0, 1]));
+  const score: SamplePass['score'] = maps => applyAttention(model, maps, ['foreground'])[0]!;
+  const scored = (await firstReadable(moved, [images], { features: false, seeds: false, score })) as readonly Scored[];
+  return { kind: 'pass', scored, onnx, gate };
+}
+
+/** Labels by whole images compare the gate's own features (method 2.4), others those of the recipe. */
+async function gateFile(task: Task, foreground: Foreground): Promise<Fit['onnx']> {
+  const { ports, run, backbone, images } = task;
+  const { shorterSide } = sizeRule(run, backbone.settings);
+  const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
+  const { deep = 0 } = channels;
+  if (run.unit === 'image')
+    return gateRange => attentionModel({ channels: { deep }, foreground, embedding: { kind: 'upsampled' }, gateRange });
+  const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
+  const { basis, rest } = spread(images, basisImages);
+  const sampled = await firstReadable(task, [basis, rest], { features: true, seeds: false });
+  return attentionFile(run, foreground, await fitFeatureSpace(ports, run, channels, sampled));
 }
 
 async function trained(
@@ -217,69 +244,4 @@ function joined<T extends Float32Array | Float64Array>(parts: readonly T[], make
     at += part.length;
   }
   return all;
-}
-
-/** The score as it will be held against the threshold, over all pixels of the sample. */
-function scoreHistogram(run: SettledRun, scored: readonly Scored[]): ScoreHistogram {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const { score } of scored) {
-    for (const value of score) {
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  const margin = 0.25 * Math.max(high - low, 1e-6);
-  const histogram = new ScoreHistogram(low - margin, high + margin);
-  const refined = run.refine === 'guided' && run.background === 'auto';
-  for (const { score, grid, grey, width, height } of scored) {
-    const map = { data: score, ...grid };
-    histogram.add(
-      refined
-        ? refineScore(map, { grey, width, height }, guidedRefinement)
-        : resizeMap(score, grid.height, grid.width, height, width),
-    );
-  }
-  return histogram;
-}
-
-function describeFit(run: SettledRun, fit: Fit, { settings }: Backbone): { onnx: Uint8Array; report: AttentionReport } {
-  const histogram = scoreHistogram(run, fit.scored);
-  const everything = run.background === 'none';
-  const threshold = everything ? 0 : histogram.otsuThreshold();
-  const range = [histogram.quantile(0.005), histogram.quantile(0.995)] as const;
-  const report: AttentionReport = {
-    kind: fit.kind,
-    threshold,
-    range,
-    histogram: coarse(histogram, range),
-    foregroundShare: everything ? 1 : histogram.shareAbove(threshold),
-    sample: fit.scored.length,
-    fixed: settings.fixed,
-    check: fit.heads && headCheckOf(fit.heads, fit.scored, threshold),
-  };
-  return { onnx: fit.onnx(range), report };
-}
-
-/** Sixty bins for the report. */
-function coarse(histogram: ScoreHistogram, [low, high]: readonly [number, number]): AttentionReport['histogram'] {
-  const bins = 60;
-  const edge = (i: number) => histogram.shareAbove(low + ((high - low) * i) / bins);
-  return {
-    low,
-    high,
-    counts: Array.from({ length: bins }, (_, i) => Math.round((edge(i) - edge(i + 1)) * histogram.total)),
-  };
-}
-
-function headCheckOf(heads: NonNullable<Fit['heads']>, scored: readonly Scored[], threshold: number): HeadVerdict {
-  const check = new HeadCheck(threshold);
-  for (const { grid, projected, score } of scored) {
-    check.add({
-      ...grid,
-      combined: score,
-      border: ridgeScores(heads.border, projected!),
-      fiedler: ridgeScores(heads.fiedler, projected!),
-    });
-  }
-  return check.verdict();
 }

@@ -3,7 +3,9 @@ import type { HeadVerdict } from '#core/attention/head-check';
 import type { Backbone } from '#core/attention/segmentation-model';
 import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
+import { readSafetensors } from '#core/formats/safetensors';
 import { type ImportedModel, importModel } from '#core/graph/import';
+import { withWeights } from '#core/graph/parameters';
 import type { Size } from '#core/graph/probe';
 import type { ModelSizeRule } from '#core/image/model-input';
 import type { Plan } from '#core/job/plan';
@@ -32,6 +34,23 @@ export async function openBackbone(store: ObjectStore, run: SettledRun): Promise
   });
 }
 
+/** The backbone as the attention was fitted to it: training the gate moves its running statistics (method 2.3). */
+export async function openAttended(store: ObjectStore, plan: Plan): Promise<Backbone> {
+  const backbone = await openBackbone(store, runOf(plan));
+  const { gate } = await attentionReport(store, plan);
+  if (!gate?.movedStatistics) return backbone;
+  const key = outputKey(plan, 'attend', 'head', 'safetensors');
+  return withStatistics(backbone, readSafetensors(await readObject(store, key), key).tensors);
+}
+
+export const withStatistics = (
+  backbone: Backbone,
+  moved: ReadonlyMap<string, { readonly data: Float32Array }>,
+): Backbone => ({
+  ...backbone,
+  model: withWeights(backbone.model, new Map([...moved].map(([name, { data }]) => [name, data]))),
+});
+
 /** `backbones/x.onnx` → `backbones/x.json`. */
 export const settingsKey = (backbone: string): string => backbone.replace(/\.[^./]+$/, '.json');
 
@@ -53,6 +72,25 @@ export function recipeRule({ fixed }: SizeWanted, scales: 1 | 2 = 1): ModelSizeR
 export const sizeRule = (run: SettledRun, backbone: SizeWanted): ModelSizeRule =>
   run.method === 'pass' ? { shorterSide: 256, multiple: 1, longestSide: 1024 } : recipeRule(backbone, run.scales);
 
+/** How the gate was trained. */
+export interface GateFacts {
+  readonly form: 'exact' | 'projected';
+  /** Of the gate. */
+  readonly channels: number;
+  /** Whether the backbone's file brought the projection head and prototypes. */
+  readonly projection: 'given' | 'trained';
+  readonly prototypes: number;
+  readonly queue: number;
+  readonly pictures: number;
+  readonly batch: number;
+  readonly steps: number;
+  /** Mean loss of the first and of the last tenth of the steps. */
+  readonly firstLoss: number;
+  readonly lastLoss: number;
+  /** Whether running statistics of the backbone moved. */
+  readonly movedStatistics: boolean;
+}
+
 /** What `attend` found out, beside the attention file. */
 export interface AttentionReport {
   readonly kind: string;
@@ -65,6 +103,8 @@ export interface AttentionReport {
   readonly sample: number;
   /** The one size of the backbone, where it has one. */
   readonly fixed?: Size | undefined;
+  /** Only where the method's gate was trained. */
+  readonly gate?: GateFacts | undefined;
   /** Only for a trained head. */
   readonly check?: HeadVerdict | undefined;
 }

@@ -9,7 +9,7 @@ import type { Plan } from '#core/job/plan';
 import { restartPiece } from '#core/job/progress';
 import type { ClusterId } from '#core/labels/label-id';
 import { seedOf } from '#core/random';
-import { openAttention, openBackbone, runOf } from './backbone.ts';
+import { openAttended, openAttention, runOf } from './backbone.ts';
 import { catalog, clusterRows, readCatalog } from './catalog.ts';
 import { candidate, choose, clustersOf } from './choose-clusters.ts';
 import { readObject } from './documents.ts';
@@ -122,7 +122,7 @@ export async function readClusters(store: ObjectStore, plan: Plan): Promise<Clus
 
 async function composeModel(store: ObjectStore, plan: Plan, centroids: VectorSet): Promise<Uint8Array> {
   const run = runOf(plan);
-  const [backbone, attention] = await Promise.all([openBackbone(store, run), openAttention(store, plan)]);
+  const [backbone, attention] = await Promise.all([openAttended(store, plan), openAttention(store, plan)]);
   const threshold = typeof run.threshold === 'number' ? run.threshold : attention.report.threshold;
   return segmentationModel({
     backbone,

@@ -2,7 +2,7 @@
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
@@ -35,7 +35,9 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   if (before?.publish === publish) return;
   const stamp = (now: Stamp) => target.put(stampKey(plan.job), toJson(now));
   await stamp({ publish: null, cluster: before?.cluster ?? '' });
-  await collectLabels(ports, target, plan);
+  await collectLabels(ports, target, plan, 'labels/', finalLabels(plan));
+  if (finalLabels(plan) === 'finetune') await collectLabels(ports, target, plan, 'pseudo-labels/', 'label');
+  else await removeOthers(target, 'pseudo-labels/', new Set());
   if (plan.request.kind === 'run') await collectModel(ports, target, plan, before?.cluster === cluster);
   else await collectNames(ports.store, target, plan.request.model);
   await collectReceipt(ports.store, target, plan);
@@ -50,21 +52,27 @@ async function copy(from: ObjectStore, key: string, target: ObjectStore, name: s
 }
 
 /** Label maps of every input that was not rejected; a duplicate gets a copy. Maps of inputs that are gone are removed. */
-async function collectLabels(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
+async function collectLabels(
+  ports: Ports,
+  target: ObjectStore,
+  plan: Plan,
+  folder: string,
+  stage: 'label' | 'finetune',
+): Promise<void> {
   const names: string[] = [];
   for await (const image of settledImages(ports.store, plan)) {
     if (image.state !== 'rejected') names.push(image.name);
   }
   const paths = labelPaths(names);
-  const at = (name: string) => `labels/${paths.get(name)!}`;
+  const at = (name: string) => `${folder}${paths.get(name)!}`;
   for (const shard of plan.shards) {
-    const packed = readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')));
+    const packed = readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')));
     const write = async ({ name, bytes }: TarEntry) =>
       target.put(at(name.slice(0, -'.png'.length)), await inFormat(ports, plan, bytes));
     // Each file waits for the disk; several at once wait together.
     for await (const _ of mapInOrder(packed, filesAtOnce, write));
   }
-  await removeOthers(target, 'labels/', new Set(names.map(at)));
+  await removeOthers(target, folder, new Set(names.map(at)));
 }
 
 const filesAtOnce = 16;

@@ -5,12 +5,12 @@ import { writeNpy } from '#core/formats/npy';
 import { toModel } from '#core/graph/model';
 import { reshape, transpose } from '#core/graph/ops';
 import type { ModelSizeRule } from '#core/image/model-input';
-import { pixelFeeds, pixelInput } from '#core/image/pixel-input';
+import { centreCrop, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import { keys } from '#core/job/keys';
 import type { Plan, PlannedShard } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
 import { Random, seedOf } from '#core/random';
-import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
+import { openAttended, openAttention, runOf, sizeRule } from './backbone.ts';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { decodeFound, type FoundImage, findImages, type ReadImage } from './inputs.ts';
@@ -83,11 +83,12 @@ async function embedShard(ports: Ports, plan: Plan, shard: string): Promise<void
 }
 
 async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
-  const backbone = await openBackbone(ports.store, run);
+  const backbone = await openAttended(ports.store, plan);
   const { model: attention, report } = await openAttention(ports.store, plan);
   const wanted = run.unit === 'image' ? ['foreground', 'pooled'] : ['foreground', 'embedding'];
   const { inputs, image } = pixelInput();
-  const [first, second] = applyAttention(attention, backboneMaps(backbone, image), wanted);
+  const seen = run.method === 'pass' && run.unit === 'image' ? centreCrop(image, methodCrop) : image;
+  const [first, second] = applyAttention(attention, backboneMaps(backbone, seen), wanted);
   // One row per position, as the segments take them.
   const rows = run.unit === 'image' ? second! : transpose(reshape(second!, [0, 0, -1]), { perm: [0, 2, 1] });
   const graph = toModel({ name: 'embed', inputs, outputs: { [wanted[0]!]: first!, [wanted[1]!]: rows } });
@@ -95,6 +96,9 @@ async function embeddingModel(ports: Ports, plan: Plan, run: SettledRun) {
   const threshold = typeof run.threshold === 'number' ? run.threshold : report.threshold;
   return { model, threshold, rule: sizeRule(run, backbone.settings) };
 }
+
+/** What the method clusters: the middle of a photo of 256 pixels on its shorter side (2.4). */
+const methodCrop = 224;
 
 /** Pictures under way per thread: so many that one slow to decode leaves no core idle; they are small by then. */
 const aheadPerThread = 8;

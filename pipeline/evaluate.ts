@@ -2,7 +2,8 @@
 import { decodeIndexPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import { finalLabels, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
+import { pseudoPiece } from '#core/job/progress';
 import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { pixelKmeansBaseline } from '#core/metrics/baselines';
 import { classIds, finish } from '#core/metrics/finish';
@@ -25,13 +26,19 @@ export async function evaluate(ports: Ports, plan: Plan, piece: string): Promise
   if (piece === 'threshold') return findThreshold(ports, plan);
   if (piece === 'metrics') return metrics(ports, plan);
   const started = ports.clock.now();
-  const tally = piece === 'pixels' ? await pixelBaseline(ports, plan) : await tallyShard(ports, plan, piece);
+  const tally = await tallyOf(ports, plan, piece);
   await finishPiece(ports, plan, 'evaluate', piece, { tally: tallyToBytes(tally) }, { images: tally.images }, started);
 }
 
-async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tally> {
+async function tallyOf(ports: Ports, plan: Plan, piece: string): Promise<Tally> {
+  if (piece === 'pixels') return pixelBaseline(ports, plan);
+  const pseudo = plan.shards.find(shard => pseudoPiece(shard) === piece);
+  return pseudo ? tallyShard(ports, plan, pseudo, 'label') : tallyShard(ports, plan, piece, finalLabels(plan));
+}
+
+async function tallyShard(ports: Ports, plan: Plan, shard: string, stage: 'label' | 'finetune'): Promise<Tally> {
   const tally = new Tally(plan.request.background);
-  const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))];
+  const packed = [...readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')))];
   const work = async ({ name, bytes }: { name: string; bytes: Uint8Array }) => {
     const { width, height, ids } = await decodeIndexPng(bytes, (b, limit) => ports.images.inflate(b, limit));
     const truth = await readTruth(ports, truthRules(plan), maskOf(name.slice(0, -'.png'.length)), { width, height });
@@ -47,25 +54,36 @@ async function tallyShard(ports: Ports, plan: Plan, shard: string): Promise<Tall
 
 async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
-  const tally = new Tally(plan.request.background);
-  for (const shard of plan.shards)
-    tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', shard, 'tally'))));
+  const tally = await mergedTally(ports, plan, plan.shards);
   const isRun = plan.request.kind === 'run';
   const pixels = isRun
     ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally')))
     : undefined;
   const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
-  const result = finish(tally, {
-    matching: 'image',
-    classes: plan.classes,
-    names: await classNames(ports, plan.request.masks!),
-    pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(tally, plan.classes)) : null,
-    nmi: agreement?.nmi ?? null,
-    clusterAccuracy: agreement?.clusterAccuracy ?? null,
-    threshold: isRun ? await usedThreshold(ports, plan) : null,
-    seconds: (ports.clock.now() - started) / 1000,
-  });
+  const names = await classNames(ports, plan.request.masks!);
+  const threshold = isRun ? await usedThreshold(ports, plan) : null;
+  const finished = (of: Tally, threshold: number | null) =>
+    finish(of, {
+      matching: 'image',
+      classes: plan.classes,
+      names,
+      pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(of, plan.classes)) : null,
+      nmi: agreement?.nmi ?? null,
+      clusterAccuracy: agreement?.clusterAccuracy ?? null,
+      threshold,
+      seconds: (ports.clock.now() - started) / 1000,
+    });
+  const tuned = finalLabels(plan) === 'finetune';
+  const pseudo = tuned && finished(await mergedTally(ports, plan, plan.shards.map(pseudoPiece)), threshold);
+  const result = { ...finished(tally, tuned ? null : threshold), ...(pseudo && { pseudo }) };
   await finishPiece(ports, plan, 'evaluate', 'metrics', { json: toJson(result) }, { miou: result.miou }, started);
+}
+
+async function mergedTally(ports: Ports, plan: Plan, pieces: readonly string[]): Promise<Tally> {
+  const tally = new Tally(plan.request.background);
+  for (const piece of pieces)
+    tally.merge(tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', piece, 'tally'))));
+  return tally;
 }
 
 async function usedThreshold(ports: Ports, plan: Plan): Promise<number | null> {

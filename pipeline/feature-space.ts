@@ -45,6 +45,33 @@ export async function fitFeatureSpace(
   return { channels, head, labels, projectHead: sampled => projectAll(ports, head, sampled) };
 }
 
+/** Vectors of one length, one after another; one array per image. */
+export type VectorRows = readonly Float32Array[];
+
+const asSampled = (rows: VectorRows, dimension: number) =>
+  rows.map(features => ({ features, grid: { height: features.length / dimension, width: 1 } }));
+
+/** The leading principal components of vectors, at most so many. With `centred: false` the mean stays in, so that lengths and angles are kept. */
+export async function principalProjection(
+  ports: Ports,
+  rows: VectorRows,
+  dimension: number,
+  { directions, seed, centred }: { directions: number; seed: number; centred: boolean },
+): Promise<Projection> {
+  const { mean, covariance: c } = await covariance(ports, asSampled(rows, dimension));
+  const moments = centred
+    ? { mean, covariance: c }
+    : {
+        mean: new Float64Array(dimension),
+        covariance: c.map((value, i) => value + mean[Math.floor(i / dimension)]! * mean[i % dimension]!),
+      };
+  return projection(ports, moments, new Float64Array(dimension).fill(1), directions, seed);
+}
+
+/** l2(P x + p) of every vector. */
+export const projectRows = (ports: Ports, space: Projection, rows: VectorRows): Promise<Float32Array[]> =>
+  projectAll(ports, space, asSampled(rows, space.matrix.length / space.outputs));
+
 /** What a backbone's maps are like. */
 export interface MapSizes {
   readonly channels: Attention['channels'];
@@ -81,7 +108,10 @@ interface Moments {
   readonly covariance: Float64Array;
 }
 
-async function covariance(ports: Ports, images: readonly Sampled[]): Promise<Moments> {
+/** Images as far as their features go. */
+type WithFeatures = Pick<Sampled, 'features' | 'grid'>;
+
+async function covariance(ports: Ports, images: readonly WithFeatures[]): Promise<Moments> {
   const dimension = images[0]!.features!.length / (images[0]!.grid.height * images[0]!.grid.width);
   const x = input('x', 'float32', ['n', dimension]);
   const outputs = {
@@ -112,7 +142,7 @@ const rowsForCovariance = 12_000;
 const rowsPerBatch = 4096;
 
 /** Features at every so many positions, evenly over all images, in arrays of whole rows. */
-function* batches(images: readonly Sampled[], dimension: number): Generator<Float32Array> {
+function* batches(images: readonly WithFeatures[], dimension: number): Generator<Float32Array> {
   const rows = images.reduce((sum, { features }) => sum + features!.length / dimension, 0);
   const step = Math.max(1, Math.floor(rows / rowsForCovariance));
   let batch = new Float32Array(rowsPerBatch * dimension);
@@ -184,7 +214,7 @@ function offsetOf(components: Float64Array, scale: Float64Array, mean: Float64Ar
 async function projectAll(
   ports: Ports,
   { matrix, offset, outputs }: Projection,
-  images: readonly Sampled[],
+  images: readonly WithFeatures[],
 ): Promise<Float32Array[]> {
   const dimension = matrix.length / outputs;
   const x = input('x', 'float32', ['n', dimension]);

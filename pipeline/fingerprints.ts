@@ -48,6 +48,7 @@ export async function fingerprints(
       embed: '',
       cluster: '',
       label,
+      finetune: '',
       evaluate,
       publish: hash('publish', label, evaluate, request),
     };
@@ -65,13 +66,17 @@ export async function fingerprints(
     run.background,
     run.attendSample,
     run.refine,
+    ...(run.attention === 'pass' ? [run.gate, run.trainMinutes, run.trainEpochs, run.trainBatch] : []),
   );
   const fixed = typeof run.threshold === 'number' ? run.threshold : null;
   const embed = hash('embed', attend, run.unit, fixed);
   const cluster = hash('cluster', embed, clusters, run.restarts, run.sample);
   const label = hash('label', cluster, run.threshold, run.threshold === 'from-masks' ? masks : '');
-  const evaluate = hash('evaluate', label, masks);
-  return { plan: planned, attend, embed, cluster, label, evaluate, publish: hash('publish', label, evaluate, request) };
+  const tuning = [run.finetune, run.trainMinutes, run.trainEpochs, run.trainBatch, run.method, run.seed];
+  const finetune = run.finetune === 'none' ? '' : hash('finetune', label, ...tuning);
+  const evaluate = hash('evaluate', label, ...(finetune ? [finetune] : []), masks);
+  const publish = hash('publish', label, finetune, evaluate, request);
+  return { plan: planned, attend, embed, cluster, label, finetune, evaluate, publish };
 }
 
 async function backboneHash(ports: Pick<Ports, 'store' | 'digest'>, backbone: string): Promise<string> {

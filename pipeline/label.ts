@@ -39,16 +39,26 @@ export interface PackedLabel {
 }
 
 export async function label(ports: Ports, plan: Plan, shard: string): Promise<void> {
+  await labelShard(ports, plan, 'label', shard, await openLabeller(ports, plan));
+}
+
+/** @param labeller released in the end */
+export async function labelShard(
+  ports: Ports,
+  plan: Plan,
+  stage: 'label' | 'finetune',
+  shard: string,
+  labeller: Labeller,
+): Promise<void> {
   const started = ports.clock.now();
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
-  const labeller = await openLabeller(ports, plan);
   const packed: PackedLabel[] = [];
   try {
     const found = findImages(ports.store, plan.request.images, images);
     const work = (image: FoundImage) => labelOne(ports, labeller, image);
     for await (const result of mapInOrder(found, ports.tuning.threads * 3, work)) {
       packed.push(result);
-      ports.log.progress('label', shard, packed.length, images.length);
+      ports.log.progress(stage, shard, packed.length, images.length);
     }
   } finally {
     await labeller.model.release();
@@ -57,7 +67,7 @@ export async function label(ports: Ports, plan: Plan, shard: string): Promise<vo
   await finishPiece(
     ports,
     plan,
-    'label',
+    stage,
     shard,
     { tar },
     { images: packed.map(p => p.image) } satisfies LabelSummary,

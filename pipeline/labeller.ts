@@ -7,6 +7,8 @@ import type { ModelSizeRule } from '#core/image/model-input';
 import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import type { Plan } from '#core/job/plan';
+import { tunedPiece } from '#core/job/progress';
+import type { SettledRun } from '#core/job/request';
 import { type Card, parseCard } from '#core/labels/card';
 import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
@@ -36,6 +38,21 @@ export async function openLabeller(ports: Ports, plan: Plan, threshold?: number)
     clusters: await clustersOf(ports.store, plan),
   };
 }
+
+/** The model that was fine-tuned on the pseudo labels. */
+export async function openTuned(ports: Ports, plan: Plan): Promise<Labeller> {
+  const bytes = await readObject(ports.store, outputKey(plan, 'finetune', tunedPiece, 'onnx'));
+  return {
+    model: await loadModel(ports, bytes),
+    decision: { kind: 'argmax' },
+    rule: tunedRule(runOf(plan), await attentionReport(ports.store, plan)),
+    clusters: await clustersOf(ports.store, plan),
+  };
+}
+
+/** A fine-tuned model looks at one scale only. */
+export const tunedRule = (run: SettledRun, backbone: Parameters<typeof sizeRule>[1]): ModelSizeRule =>
+  sizeRule({ ...run, scales: 1 }, backbone);
 
 /** @param prefix of model.onnx and card.json */
 export async function openPublished(

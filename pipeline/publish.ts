@@ -1,15 +1,17 @@
 /** Stage publish: the receipt, the model with its card, the report; `current.json` moves last. */
 import type { BackboneSettings } from '#core/backbone/settings';
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
+import { finalLabels, type Plan } from '#core/job/plan';
+import { tunedPiece } from '#core/job/progress';
 import type { Card } from '#core/labels/card';
 import { defaultClasses, formatClassMap } from '#core/labels/class-map';
 import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { clustersOf } from './choose-clusters.ts';
 import { readJson, readObject, toJson } from './documents.ts';
-import { decisionOf } from './labeller.ts';
-import { finishPiece, outputKey } from './marker.ts';
-import type { Ports } from './ports.ts';
+import type { TunedSummary } from './finetune.ts';
+import { decisionOf, tunedRule } from './labeller.ts';
+import { finishPiece, outputKey, readMarker } from './marker.ts';
+import type { ObjectStore, Ports } from './ports.ts';
 import { writeReport } from './report.ts';
 import { settleReceipt } from './settle-receipt.ts';
 
@@ -40,7 +42,9 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
 }
 
 async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {
-  const model = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
+  const tuned = finalLabels(plan) === 'finetune';
+  const key = tuned ? outputKey(plan, 'finetune', tunedPiece, 'onnx') : outputKey(plan, 'cluster', 'best', 'onnx');
+  const model = await readObject(ports.store, key);
   const card = await describeModel(ports, plan, model);
   const at = (file: string) => keys.model(card.name, card.modelVersion, file);
   await ports.store.putNew(at('model.onnx'), model);
@@ -58,7 +62,8 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
   const run = runOf(plan);
   const { report } = await openAttention(ports.store, plan);
   const { settings } = await openBackbone(ports.store, run);
-  const decision = await decisionOf(ports, plan);
+  const tuned = finalLabels(plan) === 'finetune';
+  const decision: Card['decision'] = tuned ? { kind: 'argmax' } : await decisionOf(ports, plan);
   const sha = (bytes: Uint8Array) => ports.digest.sha256(bytes);
   const hashes = {
     model: sha(model),
@@ -77,7 +82,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     clusters: await clustersOf(ports.store, plan),
     decision,
     inputs: {
-      resize: sizeRule(run, settings),
+      resize: tuned ? tunedRule(run, settings) : sizeRule(run, settings),
       // For programs that prepare the image themselves.
       shrink: 'bilinear, antialiased',
       enlarge: 'bilinear, half-pixel centres, not rounded to bytes',
@@ -87,7 +92,7 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
     hashes,
     backbone: run.backbone.replace('backbones/', ''),
     method: run.method,
-    attention: { kind: report.kind, check: report.check ?? null },
+    attention: { kind: report.kind, check: report.check ?? null, ...(report.gate && { gate: report.gate }) },
     unit: run.unit,
     trainedOn: { images: plan.images, ...(run.sample && { sample: run.sample }) },
     metrics: metrics && {
@@ -95,10 +100,16 @@ async function describeModel(ports: Ports, plan: Plan, model: Uint8Array): Promi
       miouForeground: metrics.miouForeground,
       foregroundIou: metrics.foregroundIou,
     },
-    projectionHead: 'none',
+    projectionHead: report.gate?.projection ?? 'none',
+    prototypes: report.gate?.projection ?? 'none',
+    ...(tuned && { finetune: await tunedFacts(ports.store, plan) }),
     licence: licenceNote(run.backbone),
   };
 }
+
+/** How the model was fine-tuned. */
+const tunedFacts = async (store: ObjectStore, plan: Plan): Promise<TunedSummary> =>
+  (await readMarker<TunedSummary>(store, plan, 'finetune', tunedPiece)).summary;
 
 /** What the graph does with the image because of the backbone, for people and programs that read the card. */
 const inputExceptions = ({ fixed, batch }: BackboneSettings) => ({

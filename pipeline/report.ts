@@ -32,6 +32,7 @@ import type { ObjectStore, Ports } from './ports.ts';
 import { settledImages } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
+import { trainingFacts } from './training-facts.ts';
 import { programVersion } from './version.ts';
 
 interface Gathered {
@@ -74,6 +75,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
+    training: await trainingFacts(ports.store, plan, report),
   };
   await ports.store.put(keys.published(plan.job, 'report/index.html'), new TextEncoder().encode(reportPage(data)));
 }
@@ -169,7 +171,7 @@ function reasonsFor(labels: readonly number[], place: number): string[] {
 
 function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
   const timing = receipt.timing as Record<string, number>;
-  const perImage = new Set(['embed', 'label']);
+  const perImage = new Set(['embed', 'label', 'finetune']);
   return {
     job: run.name,
     finished: card.created,
@@ -197,13 +199,19 @@ function commandOf(plan: Plan, run: SettledRun): string {
   if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
-  if (run.attention !== 'self-trained') parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
+  if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
+    parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
+  if (run.gate) parts.push(`--gate ${run.gate}`);
   if (run.unit !== 'segments') parts.push(`--unit ${run.unit}`);
   if (run.refine !== 'guided') parts.push(`--refine ${run.refine}`);
   if (run.background !== 'auto') parts.push(`--background ${run.background}`);
   if (run.scales !== 1) parts.push(`--scales ${run.scales}`);
   if (run.threshold !== 'from-scores') parts.push(`--threshold ${run.threshold}`);
-  if (run.restarts !== 10) parts.push(`--restarts ${run.restarts}`);
+  if (run.restarts !== (run.method === 'pass' ? 30 : 10)) parts.push(`--restarts ${run.restarts}`);
+  if (run.finetune !== 'none') parts.push(`--finetune ${run.finetune}`);
+  if (run.trainMinutes) parts.push(`--train-minutes ${run.trainMinutes}`);
+  if (run.trainEpochs) parts.push(`--train-epochs ${run.trainEpochs}`);
+  if (run.trainBatch) parts.push(`--train-batch ${run.trainBatch}`);
   if (run.seed !== 0) parts.push(`--seed ${run.seed}`);
   return parts.join(' ');
 }
@@ -236,7 +244,8 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
   const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
-  return { ...metrics, skipped: metrics.skipped.map(({ image }) => image) };
+  const { pseudo: _pseudo, ...final } = metrics;
+  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>

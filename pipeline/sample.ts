@@ -55,6 +55,16 @@ export async function chooseSample(ports: Ports, plan: Plan, count: number, seed
   return chosen.map(({ image }) => image).sort((a, b) => order(a.name, b.name));
 }
 
+/** All images of the job, in path order. */
+export async function plannedImages({ store }: Ports, plan: Plan): Promise<PlannedImage[]> {
+  const all: PlannedImage[] = [];
+  for (const shard of plan.shards) {
+    const { images } = await readJson<PlannedShard>(store, keys.shard(plan.job, plan.fingerprints.plan, shard));
+    for (const image of images) all.push(image);
+  }
+  return all;
+}
+
 export interface SampleResult {
   readonly sampled: readonly Sampled[];
   readonly rejected: readonly { readonly name: string; readonly reason: string }[];

@@ -31,6 +31,7 @@ export const stageHosts: Readonly<Record<Stage, 'function' | 'gpu'>> = {
   embed: 'gpu',
   cluster: 'gpu',
   label: 'gpu',
+  finetune: 'gpu',
   evaluate: 'gpu',
   publish: 'function',
 };

@@ -1,7 +1,7 @@
 /** Every input's one state, from the markers of label. */
 import { keys } from '#core/job/keys';
-import type { Plan } from '#core/job/plan';
-import { waves } from '#core/job/progress';
+import { finalLabels, type Plan } from '#core/job/plan';
+import { tunedPiece, waves } from '#core/job/progress';
 import { balancedCounts, type Receipt, type ReceiptLists, type ShardedReceipt } from '#core/job/receipt';
 import { settleRun } from '#core/job/request';
 import { clustersOf } from './choose-clusters.ts';
@@ -20,17 +20,22 @@ export type SettledImage =
     });
 
 /** Every input in path order. A copy of an earlier input that was not rejected is a duplicate. */
-export async function* settledImages(store: ObjectStore, plan: Plan): AsyncGenerator<SettledImage> {
-  for await (const { images } of settledShards(store, plan)) yield* images;
+export async function* settledImages(
+  store: ObjectStore,
+  plan: Plan,
+  stage: 'label' | 'finetune' = finalLabels(plan),
+): AsyncGenerator<SettledImage> {
+  for await (const { images } of settledShards(store, plan, stage)) yield* images;
 }
 
 async function* settledShards(
   store: ObjectStore,
   plan: Plan,
+  stage: 'label' | 'finetune' = finalLabels(plan),
 ): AsyncGenerator<{ readonly shard: string; readonly images: readonly SettledImage[] }> {
   const firstOf = new Map<string, string>();
   for (const shard of plan.shards) {
-    const { images } = (await readMarker<LabelSummary>(store, plan, 'label', shard)).summary;
+    const { images } = (await readMarker<LabelSummary>(store, plan, stage, shard)).summary;
     const settle = (image: LabelledImage): SettledImage => {
       if (image.state === 'rejected') return image;
       const first = firstOf.get(image.sha256);
@@ -116,10 +121,11 @@ function settingsOf(plan: Plan, clusters: number): Record<string, unknown> {
 async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<string, string>> {
   if (plan.request.kind === 'predict')
     return { model: digest.sha256(await readObject(store, `${plan.request.model}model.onnx`)) };
-  const of = async (stage: 'attend' | 'cluster', piece: string, extension: string) =>
+  const of = async (stage: 'attend' | 'cluster' | 'finetune', piece: string, extension: string) =>
     digest.sha256(await readObject(store, outputKey(plan, stage, piece, extension)));
   return {
-    model: await of('cluster', 'best', 'onnx'),
+    model:
+      finalLabels(plan) === 'finetune' ? await of('finetune', tunedPiece, 'onnx') : await of('cluster', 'best', 'onnx'),
     attention: await of('attend', 'head', 'onnx'),
     centroids: await of('cluster', 'best', 'npy'),
   };

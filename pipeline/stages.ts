@@ -10,6 +10,7 @@ import { readJson } from './documents.ts';
 import { embed } from './embed.ts';
 import { evaluate } from './evaluate.ts';
 import { writeFailure } from './failures.ts';
+import { finetune } from './finetune.ts';
 import { label } from './label.ts';
 import { hasMarker } from './marker.ts';
 import { type Message, parseMessage, type WorkMessage } from './messages.ts';
@@ -27,6 +28,7 @@ export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFuncti
   embed,
   cluster,
   label,
+  finetune,
   evaluate,
   publish,
 };

@@ -4,6 +4,7 @@ import { keys } from '#core/job/keys';
 import { isJobName } from '#core/job/request';
 import { failJob, type JobState, readState } from './advance.ts';
 import { toJson } from './documents.ts';
+import { writeFailure } from './failures.ts';
 import { parseMessage } from './messages.ts';
 import { plan } from './plan.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -63,14 +64,26 @@ async function startJob(ports: Ports, queues: Queues, job: string, goesOn: () =>
       await queues.work('plan').send([JSON.stringify({ v: 1, job, stage: 'plan', piece: 'plan' })]);
       return { job, outcome: 'unfinished' };
     }
+    await forgetRefusals(ports.store, job);
     await ports.store.put(keys.running(job), toJson({ job }));
     await queues.control.send([JSON.stringify({ v: 1, job, stage: 'advance', ...(resume && { resume }) })]);
     return { job, outcome: 'planned' };
   } catch (error) {
     if (!(error instanceof PermanentError)) throw error;
-    await failJob(ports, job, error.message);
+    await refuse(ports, job, error.message);
     return { job, outcome: 'refused', reason: error.message };
   }
+}
+
+/** A job that runs already goes on as it was planned, but its state keeps saying what is wrong with the new request. */
+async function refuse(ports: Ports, job: string, reason: string): Promise<void> {
+  if (await ports.store.head(keys.plan(job)))
+    await writeFailure(ports, { v: 1, job, stage: 'plan', piece: 'request' }, reason);
+  await failJob(ports, job, reason);
+}
+
+async function forgetRefusals(store: ObjectStore, job: string): Promise<void> {
+  for await (const key of store.keys(`${keys.failures(job)}plan/`)) await store.delete(key);
 }
 
 /** People see at once that the request has arrived. True for a job that had failed: its missing pieces are wanted again. */

@@ -3,7 +3,7 @@ import { decodeIndexPng, encodeOverlayPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { resizeLabelMap } from '#core/image/resize';
 import { keys } from '#core/job/keys';
-import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
+import { finalLabels, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
 import { thumbnailSize } from '#core/pages/thumbnail-size';
 import { readJson, readObject } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -34,7 +34,7 @@ export async function writeThumbnails(
     const { images } = await readJson<PlannedShard>(ports.store, key);
     const planned = new Map(images.filter(({ name }) => names.has(name)).map(image => [image.name, image]));
     if (!planned.size) continue;
-    const wanted = [...readTar(await readObject(ports.store, outputKey(plan, 'label', shard, 'tar')))]
+    const wanted = [...readTar(await readObject(ports.store, outputKey(plan, finalLabels(plan), shard, 'tar')))]
       .map(({ name, bytes }) => ({ name: name.slice(0, -'.png'.length), bytes }))
       .filter(({ name }) => planned.has(name));
     const work = async ({ name, bytes }: (typeof wanted)[number]) =>

@@ -129,9 +129,14 @@ describe('wrong words', () => {
     [['run', 'x', '--out', 'y', '--sample', '1'], /expected a whole number from 2 to/],
     [['run', 'x', '--out', 'y', '--threshold', 'low'], /expected from-scores, from-masks or a number/],
     [['run', 'x', '--out', 'y', '--threshold', 'from-masks'], /--threshold from-masks needs --masks DIR/],
-    [['run', 'x', '--out', 'y', '--attention', 'strong'], /expected an \.onnx file or self-trained, norm, border/],
+    [
+      ['run', 'x', '--out', 'y', '--attention', 'strong'],
+      /expected an \.onnx file or self-trained, pass, norm, border/,
+    ],
     [['run', 'x', '--out', 'y', '--name', 'a b'], /expected letters, digits/],
     [['run', 'x', '--out', 'y', '--scales', '2', '--method', 'pass'], /works on one scale/],
+    [['run', 'x', '--out', 'y', '--gate', 'exact'], /--gate needs --attention pass or --method pass/],
+    [['train', 'attend', 'x', '--out', 'y'], /required option '--backbone <file>'/],
     [['export', 'x', '--format', 'docx', '--to', 'y'], /there is no format docx; there are png, coco/],
     [['evaluate'], /needs --predictions DIR and --masks DIR/],
   ])('%j is bad usage', async (words, said) => {

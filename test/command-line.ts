@@ -56,7 +56,7 @@ export async function doneJson<T>(...words: string[]): Promise<T> {
 /** A command that must end with 1 and one line that matches; nothing but progress stands before it, and no stack trace. */
 export async function refuses(words: RegExp, ...command: string[]): Promise<void> {
   const { code, out, err } = await selflabel(...command);
-  const said = err.split('\n').filter(line => line && !/^(attend|embed|label|evaluate) /.test(line));
+  const said = err.split('\n').filter(line => line && !/^(attend|embed|label|finetune|evaluate) /.test(line));
   expect(said.join('\n')).toMatch(words);
   expect(said).toHaveLength(1);
   expect(said[0]).toMatch(/^selflabel: /);

@@ -218,6 +218,41 @@ describe('the journey on painted scenes', () => {
     expect(resultBytes(out)).toEqual(firstBytes);
   });
 
+  it('fine-tunes a model on the labels, keeps them beside its own, and takes it back', async () => {
+    const pseudo = hashesBelow(join(out, 'labels'));
+    const tuning = ['--finetune', 'head', '--train-epochs', '2', '--train-batch', '8'];
+    const { metrics } = await doneJson<RunSummary>(...command, ...tuning);
+    expect(hashesBelow(join(out, 'pseudo-labels'))).toEqual(pseudo);
+    expect(hashesBelow(join(out, 'labels'))).not.toEqual(pseudo);
+    expect(readJsonFile<Card>(out, 'model', 'card.json')).toMatchObject({
+      decision: { kind: 'argmax' },
+      finetune: { scope: 'head', pictures: scenes, batch: 8, steps: 6 },
+    });
+    expect(metrics!.pseudo).toMatchObject({ images: scenes, foregroundIou: expect.any(Number) });
+    await assertWholeResult(out, images, 8);
+    const predicted = join(room, 'tuned');
+    await done('predict', images, '--model', join(out, 'model'), '--out', predicted);
+    expect(hashesBelow(join(predicted, 'labels'))).toEqual(hashesBelow(join(out, 'labels')));
+    const before = hashesBelow(out);
+    await done(...command, ...tuning);
+    expect(hashesBelow(out)).toEqual(before);
+    await done(...command);
+    expect(resultBytes(out)).toEqual(firstBytes);
+    expect(existsSync(join(out, 'pseudo-labels', '0000.png'))).toBe(false);
+  });
+
+  it('trains a model on a few masks, which predict applies', async () => {
+    const trained = join(room, 'trained');
+    const words = ['train', 'finetune', images, '--backbone', 'filter-bank', '--labels', masks, '--out', trained];
+    const told = await doneJson<{ steps: number; pictures: number }>(
+      ...[...words, '--finetune', 'head', '--train-epochs', '1', '--train-batch', '8'],
+    );
+    expect(told).toMatchObject({ steps: 3, pictures: scenes, classes: 12 });
+    const predicted = join(room, 'from masks');
+    await done('predict', images, '--model', join(trained, 'model'), '--out', predicted);
+    expect(filesBelow(join(predicted, 'labels'))).toHaveLength(scenes);
+  });
+
   it.skipIf(!hasChromium)(`writes a report that opens from a folder${chromiumReason}`, () => assertReportOpens(out));
 });
 

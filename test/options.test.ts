@@ -44,6 +44,7 @@ describe('every option gives valid results', () => {
     ['--clusters', 'auto'],
   ])('%s %s', async (option, value) => {
     const more = option === '--threshold' ? ['--masks', masks] : [];
+    if (value === 'pass') more.push('--train-epochs', '1', '--train-batch', '4');
     const { clusters } = await doneJson<RunSummary>(...baseCommand(option, value, ...more));
     // A fifth of twelve photos: nothing but 2 can be tried.
     expect(clusters).toBe(value === 'auto' ? 2 : 3);

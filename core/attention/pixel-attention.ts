@@ -16,7 +16,6 @@ import {
   reduceMean,
   reduceSum,
   reshape,
-  resize,
   shape,
   slice,
   squeeze,
@@ -26,6 +25,8 @@ import {
   where,
 } from '../graph/ops.ts';
 import { constant, input, type Tensor } from '../graph/tensor.ts';
+
+import { foregroundOf, type Gate, gatedFeatures, pooledThrough, type Reduction, upsampledFeatures } from './gate.ts';
 
 /** The maps a backbone gives, coarse to fine names: `deep` carries the labels, `fine` the next finer stride, `doubled` the deep map of the doubled image. */
 export type MapName = 'fine' | 'deep' | 'doubled';
@@ -48,6 +49,8 @@ export type Foreground =
   | { readonly kind: 'norm' }
   /** 1 − mean of the five largest cosines to the features of the image's border. */
   | { readonly kind: 'border' }
+  /** The learned gate of the method, on the deep map upsampled four times: the mean over channels (method 2.2). */
+  | { readonly kind: 'gate'; readonly gate: Gate; readonly reduction?: Reduction | undefined }
   /** Everything is foreground. */
   | { readonly kind: 'none' };
 
@@ -55,7 +58,7 @@ export type Foreground =
 export type Embedding =
   /** l2(P x + p) of the unit features, on the finest map's grid. */
   | { readonly kind: 'projected'; readonly projection: Projection }
-  /** The deep map, upsampled four times (method 2.2), un-normalised. */
+  /** The deep map, upsampled four times (method 2.2), un-normalised; behind the reduction of the gate, if it has one. */
   | { readonly kind: 'upsampled' };
 
 export interface Attention {
@@ -111,18 +114,20 @@ export function attentionModel(attention: Attention): Uint8Array {
 }
 
 function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor> {
-  const score = foregroundScore(attention, maps);
   if (attention.embedding.kind === 'projected') {
     const embedding = l2Normalize(project(maps, attention.channels, attention.embedding.projection), 1, epsilon);
-    return { foreground: score, embedding };
+    return { foreground: foregroundScore(attention, maps), embedding };
   }
-  const embedding = resize(
-    maps.deep!,
-    { scales: [1, 1, 4, 4] },
-    { mode: 'linear', coordinate_transformation_mode: 'half_pixel' },
-  );
-  const foreground = resizeLike(score, embedding, 'linear');
+  if (attention.foreground.kind === 'gate') return gatedPaths(attention.foreground, maps);
+  const embedding = upsampledFeatures(maps.deep!);
+  const foreground = resizeLike(foregroundScore(attention, maps), embedding, 'linear');
   return { foreground, embedding, pooled: gatedPool(embedding, foreground, attention.gateRange) };
+}
+
+/** The paths "label" and "cluster" of the method (2.2): U and m, and GAP(U · a). */
+function gatedPaths({ gate, reduction }: Foreground & { kind: 'gate' }, maps: BackboneMaps): Record<string, Tensor> {
+  const { upsampled, gate: opened } = gatedFeatures(maps.deep!, gate, reduction);
+  return { foreground: foregroundOf(opened), embedding: upsampled, pooled: pooledThrough(upsampled, opened) };
 }
 
 /** A score per position, higher is more likely an object: [N, 1, h, w]. */
@@ -140,6 +145,11 @@ export function foregroundScore(
       return resizeLike(reduceL2(maps.deep!, { axes: [1], keepdims: 1 }), finest(maps), 'linear');
     case 'border':
       return borderDistance(unitFeatures(maps));
+    case 'gate':
+      return resizeLike(
+        foregroundOf(gatedFeatures(maps.deep!, foreground.gate, foreground.reduction).gate),
+        finest(maps),
+      );
     case 'none':
       return add(mul(reduceSum(l2Normalize(finest(maps), 1), { axes: [1], keepdims: 1 }), constant(0)), constant(1));
   }

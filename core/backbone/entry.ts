@@ -42,6 +42,16 @@ const features = z.object({
   grid: sides.optional(),
 });
 
+/** Where the file holds the projection head and the prototypes that the network was trained with (method 1.2). */
+const projection = z.object({
+  /** Tensor of pooled features, N×C, that the head begins with. */
+  input: z.string(),
+  /** What the head makes of it, before it is brought to length one. */
+  output: z.string(),
+  /** Stored tensor, one row per prototype (or one column). */
+  prototypes: z.string(),
+});
+
 const inner = features.extend({ tensor: z.string() });
 
 /** What else an entry says is for people. */
@@ -63,12 +73,14 @@ const entrySchema = z.object({
     .partial()
     .default({}),
   outputs: z.array(features.extend({ name: z.string() })).default([]),
+  projection: projection.optional(),
   inner_features: z
     .union([inner.transform(one => [one]), z.array(inner)], 'expected {"tensor": NAME} or a list of them')
     .default([]),
 });
 
 export type Entry = z.output<typeof entrySchema>;
+export type ProjectionClaims = z.output<typeof projection>;
 export type FeatureClaims = z.output<typeof features>;
 
 /** @throws PermanentError that says which key is wrong and what was expected */

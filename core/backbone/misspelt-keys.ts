@@ -2,7 +2,7 @@
 
 const inputKeys = 'name type shape layout size channel_order scale mean std'.split(' ');
 const featureKeys = 'name tensor channels stride layout prefix_tokens grid'.split(' ');
-const entryKeys = 'file input outputs inner_features'.split(' ');
+const entryKeys = 'file input outputs inner_features projection'.split(' ');
 
 /** Insertions, deletions and replacements that turn one word into the other (Levenshtein). */
 function edits(a: string, b: string): number {

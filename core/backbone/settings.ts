@@ -5,7 +5,7 @@ import { type ImageInput, imageInput, spatialAxes } from '../graph/image-input.t
 import type { ImportedModel } from '../graph/import.ts';
 import { probe, type Size } from '../graph/probe.ts';
 import { type Choice, chooseFeatures } from './choice.ts';
-import { type Entry, parseEntry } from './entry.ts';
+import { type Entry, type ProjectionClaims, parseEntry } from './entry.ts';
 
 /** Channel values arrive as v in 0 … 255; the model gets (v · scale − mean) / deviation, in its own channel order. */
 export interface ImageScaling {
@@ -24,6 +24,8 @@ export interface BackboneSettings extends ImageScaling, Choice {
   readonly fixed: Size | undefined;
   /** 1 where the model takes one image at a time. */
   readonly batch: 1 | undefined;
+  /** The projection head and prototypes in the file, where it has them. */
+  readonly projection?: ProjectionClaims;
 }
 
 /** For models that come without settings: RGB scaled to 0 … 1, ImageNet's mean and deviation. */
@@ -125,6 +127,17 @@ function explaining<T>(model: ImportedModel, image: ImageInput, asked: Size | un
   }
 }
 
+/** @throws PermanentError if the model lacks a tensor of the projection head */
+function checkedProjection(claims: ProjectionClaims, { tensorNames, constants }: ImportedModel): ProjectionClaims {
+  const missing =
+    [claims.input, claims.output].find(name => !tensorNames.includes(name)) ??
+    (constants.get(claims.prototypes)?.dims.length === 2 ? undefined : claims.prototypes);
+  if (missing === undefined) return claims;
+  throw new PermanentError(
+    `the settings beside the model name "${missing}" in the projection, which the model does not have there; give two of its tensors and a stored matrix of prototypes`,
+  );
+}
+
 /**
  * Settings for a model: from the JSON beside it, and for what that leaves open from the model itself.
  * @param json an entry as in `models.json`, or undefined where there is none
@@ -149,5 +162,6 @@ export function backboneSettings(model: ImportedModel, json: unknown): BackboneS
     ...choice,
     fixed: dense.fixed,
     batch: batchOf(model, image, choice.deep, dense.fixed),
+    ...(entry.projection && { projection: checkedProjection(entry.projection, model) }),
   };
 }

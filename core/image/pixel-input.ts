@@ -1,5 +1,5 @@
 /** A decoded picture as a graph takes it: bytes in, and the graph makes planes of floats and the model's size of them. */
-import { cast, concat, resize, transpose } from '../graph/ops.ts';
+import { add, cast, concat, div, gather, mul, resize, shape, slice, split, sub, transpose } from '../graph/ops.ts';
 import { input, integers, type Tensor } from '../graph/tensor.ts';
 import type { ModelSizeRule, Size } from './model-input.ts';
 import { modelSize } from './model-input.ts';
@@ -20,6 +20,22 @@ export function pixelInput(): PixelInput {
   const sizes = concat([integers([1, 3]), size], { axis: 0 });
   const image = resize(planes, { sizes }, { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
   return { inputs: [pixels, size], image };
+}
+
+/**
+ * The square in the middle of [N,3,H,W], as torchvision's center_crop cuts it: half a pixel goes to the even side.
+ * @param side no longer than the shorter side
+ */
+export function centreCrop(image: Tensor, side: number): Tensor {
+  const number = (value: number) => integers([value], []);
+  const spare = sub(slice(shape(image), { starts: [2], ends: [4] }), number(side));
+  const half = div(spare, number(2));
+  const odd = sub(spare, mul(half, number(2)));
+  const uneven = sub(half, mul(div(half, number(2)), number(2)));
+  const [top, left] = split(add(half, mul(odd, uneven)), { split: [1, 1] });
+  const along = (x: Tensor, axis: number, from: Tensor) =>
+    gather(x, add(integers(Array.from({ length: side }, (_, i) => i)), from), { axis });
+  return along(along(image, 2, top!), 3, left!);
 }
 
 /**

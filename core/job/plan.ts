@@ -33,6 +33,10 @@ export interface Plan {
   readonly fingerprints: Readonly<Record<Stage, string>>;
 }
 
+/** The stage whose label maps are the job's result. */
+export const finalLabels = ({ request }: Plan): 'label' | 'finetune' =>
+  request.kind === 'run' && request.finetune !== 'none' ? 'finetune' : 'label';
+
 /** Listings up to this many images are planned in one go; larger ones block by block, a block being so many. */
 export const listingBlock = 65_536;
 

@@ -1,6 +1,6 @@
 /** What may start next is a pure function of which markers exist. */
 import { candidateClusters } from '../clustering/candidate-clusters.ts';
-import type { Plan } from './plan.ts';
+import { finalLabels, type Plan } from './plan.ts';
 import type { Stage } from './stage.ts';
 
 /** Pieces that may run side by side; the next wave waits for all of them. */
@@ -24,6 +24,12 @@ const choosing = ({ clusters, images, request }: Plan): Wave[] =>
       ]
     : [];
 
+/** The model fine-tuned on the pseudo labels; the shards are labelled by it after that. */
+export const tunedPiece = 'model';
+
+/** The tally of a shard's pseudo labels, where they are not the result. */
+export const pseudoPiece = (shard: string): string => `pseudo-${shard}`;
+
 /** Every piece of a planned job, in order. */
 export function waves(plan: Plan): Wave[] {
   const { request, shards } = plan;
@@ -41,8 +47,11 @@ export function waves(plan: Plan): Wave[] {
     if (request.threshold === 'from-masks') all.push({ stage: 'evaluate', pieces: ['threshold'] });
   }
   all.push({ stage: 'label', pieces: shards });
+  const tuned = finalLabels(plan) === 'finetune';
+  if (tuned) all.push({ stage: 'finetune', pieces: [tunedPiece] }, { stage: 'finetune', pieces: shards });
   if (request.masks) {
-    all.push({ stage: 'evaluate', pieces: request.kind === 'run' ? [...shards, 'pixels'] : shards });
+    const pseudo = tuned ? shards.map(pseudoPiece) : [];
+    all.push({ stage: 'evaluate', pieces: request.kind === 'run' ? [...shards, ...pseudo, 'pixels'] : shards });
     all.push({ stage: 'evaluate', pieces: ['metrics'] });
   }
   all.push({ stage: 'publish', pieces: ['publish'] });

@@ -36,12 +36,20 @@ export const runRequest = labelled.extend({
   restarts: z.int().min(1).max(1000).default(10),
   threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
   method: z.enum(['selflabel', 'pass']).default('selflabel'),
-  attention: z.union([z.enum(['self-trained', 'norm', 'border']), prefix('backbones')]).optional(),
+  attention: z.union([z.enum(['self-trained', 'pass', 'norm', 'border']), prefix('backbones')]).optional(),
+  /** The gate of `pass`: over all channels, or behind a projection to 256. Default: exact with `method` pass or where the backbone brings prototypes. */
+  gate: z.enum(['exact', 'projected']).optional(),
   unit: z.enum(['segments', 'pixels', 'object', 'image']).optional(),
   refine: z.enum(['guided', 'none']).optional(),
   scales: z.union([z.literal(1), z.literal(2)]).default(1),
   /** How many images `attend` looks at. */
   attendSample: z.int().min(1).default(150),
+  /** What is trained on the pseudo labels. */
+  finetune: z.enum(['none', 'head', 'all']).default('none'),
+  /** How long: in minutes, or in passes over the pictures. Default: the recipe's passes. */
+  trainMinutes: z.number().positive().max(100_000).optional(),
+  trainEpochs: z.int().min(1).max(100_000).optional(),
+  trainBatch: z.int().min(1).max(4096).optional(),
 });
 
 /** A published model applied to other images. */
@@ -62,13 +70,16 @@ const request = z.discriminatedUnion('kind', [
 /** @throws PermanentError that names the key that is wrong and what was expected */
 export function parseRequest(document: unknown): JobRequest {
   const withKind =
-    typeof document === 'object' && document !== null && !('kind' in document)
-      ? { kind: 'run', ...document }
+    typeof document === 'object' && document !== null
+      ? { kind: 'run', ...restartsOf(document), ...document }
       : document;
   const parsed = request.safeParse(withKind);
   if (parsed.success) return parsed.data;
   throw new PermanentError(`the request is not usable: ${sayIssues(parsed.error)}`);
 }
+
+/** The method takes the best of thirty k-means runs (2.4). */
+const restartsOf = (document: object) => ('method' in document && document.method === 'pass' ? { restarts: 30 } : {});
 
 /** The first few complaints of a schema in one line. */
 export const sayIssues = (error: z.ZodError): string =>
@@ -84,7 +95,7 @@ export function settleRun(run: RunRequest) {
     throw new PermanentError('--method pass works on one scale; leave out --scales 2 or use --method selflabel');
   return {
     ...run,
-    attention: run.attention ?? (pass ? ('norm' as const) : ('self-trained' as const)),
+    attention: run.attention ?? (pass ? ('pass' as const) : ('self-trained' as const)),
     unit: run.unit ?? (pass ? ('image' as const) : ('segments' as const)),
     refine: run.refine ?? (pass ? ('none' as const) : ('guided' as const)),
   };

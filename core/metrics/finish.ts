@@ -55,6 +55,8 @@ export interface Metrics {
   readonly skipped: readonly { readonly image: string; readonly reason: string }[];
   readonly baselines: Baselines;
   readonly seconds: number | null;
+  /** The same of the pseudo labels, where a model was fine-tuned on them. */
+  readonly pseudo?: Metrics;
 }
 
 export interface FinishOptions {

@@ -20,6 +20,16 @@ export interface ReportData {
   /** Null without ground-truth masks. */
   readonly metrics: MetricsFacts | null;
   readonly model: ModelFacts;
+  /** What was trained step by step, in the order of the job. */
+  readonly training?: readonly TrainingFacts[];
+}
+
+export interface TrainingFacts {
+  /** As people call it: "Fine-tuning". */
+  readonly title: string;
+  /** One loss per step. */
+  readonly losses: readonly number[];
+  readonly facts: readonly (readonly [term: string, value: string])[];
 }
 
 export interface ChoiceFacts {

@@ -15,6 +15,7 @@ import { reportScript, reportScriptSha256 } from './report-script.ts';
 import { reportStyle } from './report-style.ts';
 import { reviewSection } from './review-section.ts';
 import { runSection } from './run-section.ts';
+import { trainingSection } from './training-section.ts';
 
 /**
  * The whole page. Every string of `data` is escaped, every path URL-encoded; the page's own policy lets nothing load but
@@ -36,7 +37,7 @@ export function reportPage(data: ReportData): string {
 <div class="page">
 ${sidebar(data)}
 <main id="main">
-${overview(data)}${classesSection(data)}${reviewSection(data)}${nearDuplicatesSection(data.nearDuplicates)}${foregroundSection(data.foreground)}${metricsSection(data.metrics)}${receiptSection(data.receipt)}${modelSection(data)}${runSection(data.run)}
+${overview(data)}${classesSection(data)}${reviewSection(data)}${nearDuplicatesSection(data.nearDuplicates)}${foregroundSection(data.foreground)}${metricsSection(data.metrics)}${receiptSection(data.receipt)}${modelSection(data)}${trainingSection(data.training ?? [])}${runSection(data.run)}
 <footer>Made by selflabel ${data.run.version}. This page needs no network and sends nothing anywhere.</footer>
 </main>
 </div>
@@ -49,7 +50,7 @@ ${enlarged}
 
 const policy = `default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'sha256-${reportScriptSha256}'; base-uri 'none'; form-action 'none'`;
 
-function sidebar({ run, classes, review, receipt, nearDuplicates }: ReportData): Html {
+function sidebar({ run, classes, review, receipt, nearDuplicates, training = [] }: ReportData): Html {
   const entries: (readonly [id: string, title: string, count: number | null])[] = [
     ['overview', 'Overview', null],
     ['classes', 'Classes', classes.length],
@@ -59,6 +60,7 @@ function sidebar({ run, classes, review, receipt, nearDuplicates }: ReportData):
     ['metrics', 'Metrics', null],
     ['receipt', 'Receipt', receipt.counts.total],
     ['model', 'Model card', null],
+    ...(training.length ? [['training', 'Training', null] as const] : []),
     ['run', 'How it ran', null],
   ];
   const links = entries.map(

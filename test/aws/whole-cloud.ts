@@ -75,7 +75,10 @@ export class WholeCloud {
     });
     this.#processes.set(name, child);
     child.on('exit', () => {
-      if (!this.#closed && this.#processes.get(name) === child) this.start(name);
+      // Who cannot start is not started a hundred times a second.
+      setTimeout(() => {
+        if (!this.#closed && this.#processes.get(name) === child) this.start(name);
+      }, 200);
     });
   }
 

@@ -26,7 +26,16 @@ export const planOf = (images: number, perShard: number, settings: object): Plan
   images,
   shards: Array.from({ length: Math.ceil(images / perShard) }, (_, i) => String(i).padStart(6, '0')),
   clusters: 'clusters' in settings ? (settings.clusters as Plan['clusters']) : 2,
-  fingerprints: { plan: 'p', attend: 'a', embed: 'e', cluster: 'c', label: 'l', evaluate: 'v', publish: 'u' },
+  fingerprints: {
+    plan: 'p',
+    attend: 'a',
+    embed: 'e',
+    cluster: 'c',
+    label: 'l',
+    finetune: '',
+    evaluate: 'v',
+    publish: 'u',
+  },
 });
 
 const npyOf = (rows: readonly Float32Array[]) => {

@@ -66,6 +66,12 @@ async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ s
 const jobs = [
   { what: 'a job', settings: { clusters: 3 }, seeds: 24, clusters: 3 },
   { what: 'a job on a sample', settings: { clusters: 3, sample: 6 }, seeds: 4, clusters: 3 },
+  {
+    what: 'a fine-tuned job',
+    settings: { clusters: 3, finetune: 'all', trainEpochs: 1, trainBatch: 4 },
+    seeds: 2,
+    clusters: 3,
+  },
   { what: 'a job that finds its clusters', settings: { clusters: 'auto', restarts: 1 }, seeds: 8, clusters: 2 },
 ];
 

@@ -26,7 +26,16 @@ const plan: Plan = {
   images: 0,
   shards: ['000000', '000001', '000002'],
   clusters: 2,
-  fingerprints: { plan: 'p', attend: 'a', embed: 'e', cluster: 'c', label: 'l', evaluate: 'v', publish: 'u' },
+  fingerprints: {
+    plan: 'p',
+    attend: 'a',
+    embed: 'e',
+    cluster: 'c',
+    label: 'l',
+    finetune: '',
+    evaluate: 'v',
+    publish: 'u',
+  },
 };
 
 const portsOf = (threads: number): Ports => ({

@@ -31,7 +31,16 @@ const plan: Plan = {
   images: images.length,
   shards: ['000000', '000001', '000002'],
   clusters: 0,
-  fingerprints: { plan: 'p', attend: '', embed: '', cluster: '', label: 'l', evaluate: 'v', publish: 'u' },
+  fingerprints: {
+    plan: 'p',
+    attend: '',
+    embed: '',
+    cluster: '',
+    label: 'l',
+    finetune: '',
+    evaluate: 'v',
+    publish: 'u',
+  },
 };
 
 async function labelledJob(): Promise<Ports> {

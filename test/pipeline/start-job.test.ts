@@ -45,6 +45,20 @@ describe('startJobs', () => {
     expect(await bodies(control)).toEqual([{ v: 1, job: 'a', stage: 'advance', resume: true }]);
   });
 
+  it('lets a running job run when a second request is bad, and keeps saying so until a good one comes', async () => {
+    await submit('a', { images: 'datasets/d/' });
+    await start(event(keys.request('a')));
+    await submit('a', { images: 'models/d/' });
+    await start(event(keys.request('a')));
+    await sweep(ports(), queues(), work);
+    expect(await bodies(work)).toHaveLength(1);
+    expect(await stateOf('a')).toMatchObject({ stage: 'failed', error: expect.stringContaining('datasets') });
+    await submit('a', { images: 'datasets/d/' });
+    await start(event(keys.request('a')));
+    await sweep(ports(), queues(), work);
+    expect(await stateOf('a')).toMatchObject({ stage: 'attend', error: null });
+  });
+
   it('takes nothing for a request but jobs/<name>/request.json', async () => {
     const others = ['jobs/a/b/request.json', 'jobs/../request.json', 'jobs//request.json', 'models/a/request.json'];
     const outcomes = await start(event(...others));

@@ -213,3 +213,25 @@ describe.skipIf(!existsSync(models))('real models (needs the test data)', () => 
     expect(settings('squeezenet1.1-fp16.onnx', false).deep).toMatchObject({ channels: 512, stride: 16 });
   });
 });
+
+describe('a projection head in the file', () => {
+  const { image, s8, scores } = network();
+  const model = modelOf([image], { s8, pooled: globalAveragePool(s8), scores });
+  const prototypes = [...model.constants].find(([, { dims }]) => dims.length === 4)![0];
+  const matrix = { ...model, constants: new Map([...model.constants, ['M', constant(new Float32Array(12), [4, 3])]]) };
+  const claims = { input: 'pooled', output: 'scores', prototypes: 'M' };
+
+  test('is named in the settings', () => {
+    expect(backboneSettings(matrix, { projection: claims }).projection).toEqual(claims);
+    expect(backboneSettings(matrix, undefined).projection).toBeUndefined();
+  });
+
+  test.each([
+    [{ ...claims, input: 'pool' }, 'pool'],
+    [{ ...claims, output: 'score' }, 'score'],
+    [{ ...claims, prototypes: 'N' }, 'N'],
+    [{ ...claims, prototypes }, prototypes],
+  ])('a tensor that is not there, or no matrix: refused', (projection, named) => {
+    expect(() => backboneSettings(matrix, { projection })).toThrow(`name "${named}" in the projection`);
+  });
+});
