@@ -83,7 +83,7 @@ export async function recordJobs(): Promise<ReadonlyMap<Actor, readonly Note[]>>
     await store.put(keys.request('p'), toJson(predict));
     await recorder.start('p');
     await recorder.work();
-    const tuned = { ...fromJson<object>((await store.get(keys.request('j')))!), finetune: 'head', trainMinutes: 0.02 };
+    const tuned = { ...fromJson<object>((await store.get(keys.request('j')))!), finetune: 'head', trainEpochs: 1 };
     await store.put(keys.request('f'), toJson(tuned));
     await recorder.start('f');
     await recorder.work();
