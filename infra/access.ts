@@ -21,6 +21,8 @@ const plan = keys.plan(any);
 const state = keys.state(any);
 const shard = keys.shard(any, any, any);
 const images = 'datasets/*';
+/** Why planning failed; forgotten when it is tried again. */
+const planFailures = `${keys.failures(any)}plan/`;
 const backbones = keys.backbone(any);
 const models = keys.model(any, any, any);
 
@@ -33,7 +35,8 @@ const piece = (stage: Stage, more: Partial<Access>): Access => ({
 });
 
 const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> = {
-  attend: piece('attend', { reads: [shard, images, backbones] }),
+  // Its own outputs too: checkpoints of a gate in training, gone once it is trained.
+  attend: piece('attend', { reads: [shard, images, backbones, output('attend')], deletes: [output('attend')] }),
   embed: piece('embed', { reads: [shard, images, backbones, output('attend'), output('embed')] }),
   cluster: piece('cluster', {
     reads: [backbones, output('attend'), output('embed'), marker('embed'), output('cluster')],
@@ -42,16 +45,8 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
     reads: [shard, images, models, output('attend'), output('cluster'), output('evaluate')],
   }),
   finetune: piece('finetune', {
-    reads: [
-      shard,
-      images,
-      backbones,
-      output('attend'),
-      output('cluster'),
-      output('label'),
-      marker('label'),
-      output('finetune'),
-    ],
+    reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('finetune')],
+    // Checkpoints, once the model is there.
     deletes: [output('finetune')],
   }),
   evaluate: piece('evaluate', {
@@ -95,8 +90,8 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
   plan: {
     reads: [keys.request(any), plan, state, keys.listing(any), keys.listed(any, any), images, backbones, models],
     writes: [plan, shard, state, keys.listing(any), keys.listed(any, any), keys.running(any)],
-    lists: ['datasets/*'],
-    deletes: [marker('publish'), keys.listing(any), keys.listed(any, any)],
+    lists: ['datasets/*', planFailures],
+    deletes: [`${planFailures}*`, marker('publish'), keys.listing(any), keys.listed(any, any)],
   },
   publish: piece('publish', {
     reads: [shard, images, backbones, models, ...laterStages.flatMap(stage => [output(stage), marker(stage)])],

@@ -42,6 +42,8 @@ const safeguards = ({ keepData }: Environment): BucketProps => ({
   // What is made is never written over; this is for what people upload and delete.
   versioned: keepData,
   removalPolicy: keepData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+  // CloudFormation deletes empty buckets only; this empties them, with a function of CDK's own.
+  autoDeleteObjects: !keepData,
 });
 
 const abortUploads: LifecycleRule = { id: 'abort-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) };

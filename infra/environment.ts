@@ -93,17 +93,20 @@ export function checkEnvironment(name: EnvironmentName, file: unknown, overrides
   if (name === 'prod' && !read.data.account) {
     throw new Error('prod is built for one account only: name it in infra/environments/prod.ts or with -c account=…');
   }
-  assertApi(name, read.data.api);
+  assertApi(name, read.data);
   return { ...read.data, name };
 }
 
 /** Switches that belong together. */
-function assertApi(name: string, { kind, auth, certificateArn }: Environment['api']): void {
+function assertApi(name: string, { api, network }: Omit<Environment, 'name'>): void {
+  const { kind, auth, certificateArn } = api;
   const refuse = (why: string) => {
     throw new Error(`infra/environments/${name}.ts is not usable: api: ${why}`);
   };
   if (kind === 'service' && !certificateArn) refuse('a service needs certificateArn: tokens never travel in the clear');
   if (kind === 'service' && auth.kind === 'iam') refuse('a load balancer knows no signed requests; use auth jwt');
+  if (kind === 'service' && network === 'isolated')
+    refuse('a service in an isolated network cannot fetch the keys of tokens');
 }
 
 const isEnvironment = (name: string): name is EnvironmentName => Object.hasOwn(files, name);

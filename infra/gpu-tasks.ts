@@ -204,11 +204,9 @@ export function steps(limit: number, piecesPerTask: number): { from: number; to?
   const sizes: number[] = [];
   for (let tasks = 1; tasks < limit; tasks *= 2) sizes.push(tasks);
   sizes.push(limit);
-  const from = (tasks: number) => (tasks === 1 ? 1 : (tasks / 2) * piecesPerTask + 1);
-  return sizes.map((tasks, i) => {
-    const next = sizes[i + 1];
-    return { from: Math.ceil(from(tasks)), tasks, ...(next !== undefined && { to: Math.ceil(from(next)) }) };
-  });
+  // So many tasks once those before have their share.
+  const from = (i: number) => (i === 0 ? 1 : sizes[i - 1]! * piecesPerTask + 1);
+  return sizes.map((tasks, i) => ({ from: from(i), tasks, ...(i + 1 < sizes.length && { to: from(i + 1) }) }));
 }
 
 function idleAlarm(room: Construct, environment: Environment, task: TaskName, metric: IMetric): Alarm {

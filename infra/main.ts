@@ -1,12 +1,15 @@
-/** What `cdk` runs: `-c env=dev`, and if wanted `-c account=… -c region=… -c email=… -c image=…`. */
+/** What `cdk` runs: `-c env=dev`, and if wanted `-c account=… -c region=… -c email=… -c image=… -c api-image=…`. */
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
-import { buildApp } from './app.ts';
+import { addStacks, check } from './app.ts';
 import { environmentOf } from './environment.ts';
 
-const context = new App().node;
+// One app: a second would write over what the first has made.
+const app = new App();
+check(app);
+
 const said = (key: string): string | undefined => {
-  const value: unknown = context.tryGetContext(key);
+  const value: unknown = app.node.tryGetContext(key);
   return value === undefined ? undefined : String(value);
 };
 
@@ -15,4 +18,9 @@ const environment = environmentOf(said('env') ?? '', {
   region: said('region'),
   email: said('email'),
 });
-buildApp({ environment, dist: fileURLToPath(new URL('../dist', import.meta.url)), image: said('image') }).app.synth();
+addStacks(app, {
+  environment,
+  dist: fileURLToPath(new URL('../dist', import.meta.url)),
+  image: said('image'),
+  apiImage: said('api-image'),
+});

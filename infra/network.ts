@@ -29,7 +29,7 @@ export class Network extends Construct {
     super(scope, id);
     const subnetType = subnetTypes[network];
     const tasks = { name: 'tasks', subnetType, cidrMask: 20 };
-    const gateways = { name: 'gateways', subnetType: SubnetType.PUBLIC, cidrMask: 28 };
+    const gateways = { name: 'gateways', subnetType: SubnetType.PUBLIC, cidrMask: 24 };
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr('10.0.0.0/16'),
       // Two, as many as can be had without looking the account up.

@@ -82,8 +82,8 @@ export class PipelineStack extends Stack {
 
   /** What people need to know to use it. */
   #say(environment: Environment, { data, masks }: Buckets): void {
-    new CfnOutput(this, 'Bucket', { value: `s3://${data.bucketName}`, description: 'For selflabel push and submit' });
-    new CfnOutput(this, 'MasksBucket', { value: `s3://${masks.bucketName}`, description: 'Masks of benchmarks' });
+    new CfnOutput(this, 'Bucket', { value: data.bucketName, description: 'For selflabel push and submit' });
+    new CfnOutput(this, 'MasksBucket', { value: masks.bucketName, description: 'Masks of benchmarks' });
     new CfnOutput(this, 'QueueNames', {
       value: names.resource(environment, '(queue)'),
       description: 'How queues are named',

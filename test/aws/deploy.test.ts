@@ -81,7 +81,7 @@ describe('the deployed environment', () => {
 
   it('says where things are', () => {
     const said = JSON.parse(readFileSync(outputs, 'utf8')) as Record<string, Record<string, string>>;
-    expect(said['selflabel-dev-pipeline']).toMatchObject({ Bucket: `s3://${bucket}` });
+    expect(said['selflabel-dev-pipeline']).toMatchObject({ Bucket: bucket });
     expect(Object.keys(said)).toEqual(['selflabel-dev-pipeline', 'selflabel-dev-api']);
   });
 

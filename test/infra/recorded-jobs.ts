@@ -81,7 +81,12 @@ export async function recordJobs(): Promise<ReadonlyMap<Actor, readonly Note[]>>
     );
     const predict = { kind: 'predict', images: 'datasets/d/images/', model: keys.model(model, version, '') };
     await store.put(keys.request('p'), toJson(predict));
+    await store.put(`${keys.failures('p')}plan/00000000-plan.json`, toJson({}));
     await recorder.start('p');
+    await recorder.work();
+    const tuned = { ...fromJson<object>((await store.get(keys.request('j')))!), finetune: 'head', trainEpochs: 1 };
+    await store.put(keys.request('f'), toJson(tuned));
+    await recorder.start('f');
     await recorder.work();
     await recordLive(recorder, model);
     await recordTrouble(recorder);
