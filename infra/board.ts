@@ -23,7 +23,14 @@ export function addBoard(scope: Construct, environment: Environment, alarms: Ala
       height: 2,
     }),
   );
-  board.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.named.map(name => named(scope, name)), width: 24, height: 4 }));
+  board.addWidgets(
+    new AlarmStatusWidget({
+      title: 'Alarms',
+      alarms: alarms.named.map(name => named(scope, name)),
+      width: 24,
+      height: 4,
+    }),
+  );
   board.addWidgets(
     graph(
       'Backlog: waiting and under way',
