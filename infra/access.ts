@@ -45,7 +45,7 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
     reads: [shard, images, models, output('attend'), output('cluster'), output('evaluate')],
   }),
   finetune: piece('finetune', {
-    reads: [shard, images, backbones, output('attend'), output('cluster'), output('label'), output('finetune')],
+    reads: [shard, images, backbones, output('attend'), output('label'), output('finetune')],
     // Checkpoints, once the model is there.
     deletes: [output('finetune')],
   }),

@@ -41,7 +41,8 @@ interface AlarmFacts {
 
 export class Alarms extends Construct {
   readonly topic: Topic;
-  readonly all: Alarm[] = [];
+  /** Names of what people hear. */
+  readonly named: string[] = [];
   readonly #environment: Environment;
 
   constructor(scope: Construct, id: string, environment: Environment, stack: 'pipeline' | 'api') {
@@ -77,7 +78,7 @@ export class Alarms extends Construct {
     });
     alarm.addAlarmAction(new SnsAction(this.topic));
     alarm.addOkAction(new SnsAction(this.topic));
-    this.all.push(alarm);
+    this.named.push(names.resource(this.#environment, id));
     return alarm;
   }
 

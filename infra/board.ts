@@ -1,5 +1,6 @@
 /** The dashboard of the pipeline: what waits, what works, what failed. */
-import { AlarmStatusWidget, Dashboard, GraphWidget, type Metric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { Alarm, AlarmStatusWidget, Dashboard, GraphWidget, type Metric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { stages } from '#core/job/stage';
 import { metrics, queueNames } from '#pipeline/settings';
@@ -22,7 +23,14 @@ export function addBoard(scope: Construct, environment: Environment, alarms: Ala
       height: 2,
     }),
   );
-  board.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.all, width: 24, height: 4 }));
+  board.addWidgets(
+    new AlarmStatusWidget({
+      title: 'Alarms',
+      alarms: alarms.named.map(name => named(scope, name)),
+      width: 24,
+      height: 4,
+    }),
+  );
   board.addWidgets(
     graph(
       'Backlog: waiting and under way',
@@ -42,3 +50,14 @@ export function addBoard(scope: Construct, environment: Environment, alarms: Ala
 }
 
 const graph = (title: string, left: Metric[]) => new GraphWidget({ title, left, width: 12, height: 6, stacked: false });
+
+/** By its name: the board then waits for no alarm. */
+const named = (scope: Construct, name: string) =>
+  Alarm.fromAlarmArn(
+    scope,
+    `Shown-${name}`,
+    Stack.of(scope).formatArn({
+      ...{ service: 'cloudwatch', resource: 'alarm', resourceName: name },
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    }),
+  );
