@@ -1,6 +1,5 @@
 /** An address in S3 as people type it, and the bucket behind it, looked at before anything is begun. */
-import { checkAccess } from '#adapters/aws/check-access';
-import { S3Store } from '#adapters/aws/s3-store';
+import type { S3Store } from '#adapters/aws/s3-store';
 import { UsageError } from '#core/errors';
 
 export interface CloudAddress {
@@ -44,6 +43,9 @@ export async function openBucket(bucket: string, { endpoint }: CloudOptions): Pr
   // Servers other than Amazon's rarely know buckets as host names.
   const other = endpoint ?? AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL;
   const client = { ...(endpoint && { endpoint }), ...(other && { forcePathStyle: true }) };
+  // Only now: loading the client takes longer than most commands.
+  const { checkAccess } = await import('#adapters/aws/check-access');
+  const { S3Store } = await import('#adapters/aws/s3-store');
   await checkAccess({ bucket, client });
   return new S3Store({ bucket, client });
 }

@@ -2,8 +2,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { usualPartBytes } from '#adapters/aws/bucket';
-import { contentEtag } from '#adapters/aws/content-etag';
 import { MountedFolder } from '#adapters/local/mounted-folder';
 import { TerminalLog } from '#adapters/local/terminal-log';
 import { PermanentError } from '#core/errors';
@@ -73,6 +71,8 @@ async function pushTo(
   log: TerminalLog,
   what: string,
 ): Promise<Pushed> {
+  const { usualPartBytes } = await import('#adapters/aws/bucket');
+  const { contentEtag } = await import('#adapters/aws/content-etag');
   const mounted = await MountedFolder.open({ prefix, folder }, '');
   return push({
     from: { list: wanted => mounted.list(wanted), get: async key => (await mounted.read(key))?.bytes },

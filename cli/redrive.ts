@@ -1,6 +1,5 @@
 /** `selflabel redrive`: a job in the cloud that failed goes on; what is done stays done. */
 import type { Command } from 'commander';
-import { SqsQueue } from '#adapters/aws/sqs-queue';
 import { systemClock } from '#adapters/local/system-clock';
 import { redrive } from '#pipeline/redrive';
 import { type CloudOptions, endpointOption, openBucket, parseNamed } from './cloud-place.ts';
@@ -23,6 +22,7 @@ export function registerRedrive(program: Command): void {
     .option('--json', 'print the result as one JSON line on stdout')
     .action(async (address: string, options: RedriveOptions) => {
       const { bucket, name } = parseNamed(address, 'jobs');
+      const { SqsQueue } = await import('#adapters/aws/sqs-queue');
       const store = await openBucket(bucket, options);
       const client = options.endpoint ? { endpoint: options.endpoint } : {};
       const queues = (options.deadLetters ?? []).map(url => new SqsQueue({ url, client, visibilitySeconds: 60 }));

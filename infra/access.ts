@@ -112,6 +112,20 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
     lists: [...advancing.lists, keys.allRunning, keys.allHeld],
     deletes: [keys.running(any), keys.held(any, any)],
   },
+  score: {
+    reads: ['submissions/*', keys.leaderboard(any)],
+    writes: [keys.leaderboard(any)],
+    lists: [],
+    deletes: [],
+  },
+};
+
+/** Ground truth of benchmarks, in the bucket that submitters cannot read. */
+export const hiddenMasks: Access = {
+  reads: ['*/masks/*', '*/categories.txt'],
+  writes: [],
+  lists: ['*/masks/*'],
+  deletes: [],
 };
 
 /** What people see of a finished job. */

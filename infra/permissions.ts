@@ -6,14 +6,14 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Access } from './access.ts';
 import { acknowledgeWildcards } from './acknowledge.ts';
 
-/** Lets a role do with the bucket what `access` says. */
-export function allowKeys(role: Role, bucket: IBucket, { reads, writes, lists, deletes }: Access): void {
+/** Lets a role do with the bucket what `access` says. @param of told in the statements' names, where a role has two buckets */
+export function allowKeys(role: Role, bucket: IBucket, { reads, writes, lists, deletes }: Access, of = 'Keys'): void {
   const at = (patterns: readonly string[]) => [...new Set(patterns)].sort().map(key => bucket.arnForObjects(key));
   // A repeated conditional write asks whose object stands, so whoever writes a key may read it.
-  allow(role, 'ReadKeys', ['s3:GetObject'], at([...reads, ...writes]));
-  allow(role, 'WriteKeys', ['s3:PutObject', 's3:AbortMultipartUpload'], at(writes));
-  allow(role, 'DeleteKeys', ['s3:DeleteObject'], at(deletes));
-  allowNames(role, bucket, lists);
+  allow(role, `Read${of}`, ['s3:GetObject'], at([...reads, ...writes]));
+  allow(role, `Write${of}`, ['s3:PutObject', 's3:AbortMultipartUpload'], at(writes));
+  allow(role, `Delete${of}`, ['s3:DeleteObject'], at(deletes));
+  allowNames(role, bucket, lists, of);
   acknowledgeWildcards(
     role,
     at([...reads, ...writes, ...deletes]).filter(arn => arn.includes('*')),
@@ -25,10 +25,10 @@ export function allowKeys(role: Role, bucket: IBucket, { reads, writes, lists, d
  * Lists prefixes, and tells absent from forbidden. Without s3:ListBucket S3 answers 403 for a key that does not exist, and
  * such a request has no prefix: hence "if it exists". Names of keys show, contents do not.
  */
-function allowNames(role: Role, bucket: IBucket, prefixes: readonly string[]): void {
+function allowNames(role: Role, bucket: IBucket, prefixes: readonly string[], of: string): void {
   role.addToPolicy(
     new PolicyStatement({
-      sid: 'ListKeys',
+      sid: `List${of}`,
       actions: ['s3:ListBucket'],
       resources: [bucket.bucketArn],
       conditions: { StringLikeIfExists: { 's3:prefix': prefixes.length ? [...new Set(prefixes)].sort() : [nothing] } },

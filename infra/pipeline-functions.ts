@@ -8,8 +8,15 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { stages } from '#core/job/stage';
-import { type FunctionName, functionNames, functions, type QueueName, queueNames } from '#pipeline/settings';
-import { functionAccess } from './access.ts';
+import {
+  type FunctionName,
+  functionNames,
+  functions,
+  type QueueName,
+  queueNames,
+  settingNames,
+} from '#pipeline/settings';
+import { functionAccess, hiddenMasks } from './access.ts';
 import type { Alarms } from './alarms.ts';
 import { Door } from './door.ts';
 import type { Environment } from './environment.ts';
@@ -22,6 +29,8 @@ export interface PipelineFunctionsProps {
   /** `dist` of this project. */
   readonly dist: string;
   readonly bucket: Bucket;
+  /** The masks that submitters must not see. */
+  readonly masks: Bucket;
   readonly queues: Queues;
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -33,6 +42,7 @@ const sendsTo: Readonly<Record<FunctionName, readonly QueueName[]>> = {
   advance: stages,
   publish: ['control'],
   backlog: [...stages, 'live'],
+  score: [],
 };
 
 export class PipelineFunctions extends Construct {
@@ -48,7 +58,9 @@ export class PipelineFunctions extends Construct {
   }
 
   #add(name: FunctionName, layer: LayerVersion, props: PipelineFunctionsProps): void {
-    const { environment, alarms, bucket, queues, settings } = props;
+    const { environment, alarms, bucket, masks, queues } = props;
+    const scores = name === 'score';
+    const settings = { ...props.settings, ...(scores && { [settingNames.masksBucket]: masks.bucketName }) };
     const { pictures, source, timeoutSeconds, memoryMb, batchSize, batchWindowSeconds } = functions[name];
     const door = new Door(this, name, {
       ...{ environment, alarms, name, timeoutSeconds, memoryMb, settings },
@@ -57,6 +69,7 @@ export class PipelineFunctions extends Construct {
       ...(pictures && { layers: [layer] }),
     });
     allowKeys(door.role, bucket, functionAccess[name]);
+    if (scores) allowKeys(door.role, masks, hiddenMasks, 'Masks');
     allowSending(
       door.role,
       sendsTo[name].map(queue => queues.queue(queue)),

@@ -52,6 +52,7 @@ export class PipelineStack extends Stack {
       ...common,
       alarms,
       dist,
+      masks: buckets.masks,
       settings: { ...settings, [settingNames.device]: 'cuda' },
     });
     const machines = addGpuMachines(this, { environment, cluster: this.cluster, network: this.network });

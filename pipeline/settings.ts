@@ -42,7 +42,7 @@ export const stageHosts: Readonly<Record<Stage, 'function' | 'gpu'>> = {
 export type TaskName = Stage | 'live';
 export const taskNames: readonly TaskName[] = [...stages.filter(stage => stageHosts[stage] === 'gpu'), 'live'];
 
-export const functionNames = ['plan', 'fan-out', 'advance', 'publish', 'backlog'] as const;
+export const functionNames = ['plan', 'fan-out', 'advance', 'publish', 'backlog', 'score'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export interface FunctionFacts {
@@ -92,19 +92,28 @@ export const functions: Readonly<Record<FunctionName, FunctionFacts>> = {
     batchWindowSeconds: 0,
     pictures: false,
   },
+  score: {
+    source: 'submissions',
+    timeoutSeconds: 900,
+    memoryMb: 3538,
+    batchSize: 1,
+    batchWindowSeconds: 0,
+    pictures: false,
+  },
 };
 
 /**
  * `plan` takes the events of `jobs/*\/request.json`, `live-events` those of `live/`; each stage has a queue of its name;
- * `control` takes word of finished pieces, `live` the batches that `fan-out` makes. Each has a dead-letter queue.
+ * `submissions` takes the events of `submissions/`; `control` takes word of finished pieces, `live` the batches that `fan-out` makes. Each has a dead-letter queue.
  */
-export type QueueName = Stage | 'live-events' | 'control' | 'live';
-export const queueNames: readonly QueueName[] = [...stages, 'live-events', 'control', 'live'];
+export type QueueName = Stage | 'live-events' | 'submissions' | 'control' | 'live';
+export const queueNames: readonly QueueName[] = [...stages, 'live-events', 'submissions', 'control', 'live'];
 
 /** Prefix and suffix of the keys whose creation sends an event to a queue. */
 export const triggers = [
   { queue: 'plan', prefix: 'jobs/', suffix: '/request.json' },
   { queue: 'live-events', prefix: 'live/', suffix: '' },
+  { queue: 'submissions', prefix: 'submissions/', suffix: '.zip' },
 ] as const;
 
 /**

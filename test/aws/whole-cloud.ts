@@ -150,6 +150,7 @@ export class WholeCloud {
       AWS_SECRET_ACCESS_KEY: 'test',
       SOURCES: JSON.stringify(Object.fromEntries(sources)),
       [settingNames.bucket]: this.bucket,
+      [settingNames.masksBucket]: this.bucket,
       [settingNames.workQueues]: JSON.stringify(Object.fromEntries(stages.map(stage => [stage, at(stage)]))),
       [settingNames.controlQueue]: at('control'),
       [settingNames.liveQueue]: at('live'),

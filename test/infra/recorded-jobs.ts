@@ -4,16 +4,20 @@ import { MemoryStore } from '#adapters/local/memory-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { ZipArchive } from '#adapters/zip/zip-archive';
 import { keys } from '#core/job/keys';
 import { advanceBatch } from '#pipeline/advance-batch';
 import { fromJson, toJson } from '#pipeline/documents';
 import { fanOut } from '#pipeline/fan-out';
 import { labelLive } from '#pipeline/live';
 import { parseMessage } from '#pipeline/messages';
+import { scoreUpload } from '#pipeline/score-submission';
 import { type FunctionName, functions, type TaskName, taskNames } from '#pipeline/settings';
 import { reportFailure, runMessage } from '#pipeline/stages';
 import { startJobs } from '#pipeline/start-job';
 import { sweep } from '#pipeline/sweep';
+import { rawZip } from '../benchmark/hostile-zips.ts';
+import { rgb, row } from '../pipeline/id-pngs.ts';
 import { fillBucket, type Machine, portsOf } from '../pipeline/small-job.ts';
 import { type Note, RecordingStore } from './recording-store.ts';
 
@@ -21,6 +25,16 @@ export type Actor = FunctionName | TaskName;
 
 const clock = { now: () => 0 };
 const event = (key: string) => JSON.stringify({ Records: [{ s3: { object: { key, size: 10, eTag: 'e' } } }] });
+
+const text = (content: string) => new TextEncoder().encode(content);
+const methodLabels = [
+  'Method name',
+  'Training data',
+  'Training scheme',
+  'Networks',
+  'Paper/Project link',
+  'Method description',
+];
 
 class Recorder {
   readonly store = new MemoryStore();
@@ -90,6 +104,7 @@ export async function recordJobs(): Promise<ReadonlyMap<Actor, readonly Note[]>>
     await recorder.work();
     await recordLive(recorder, model);
     await recordTrouble(recorder);
+    await recordScore(recorder);
   } finally {
     await models.close();
   }
@@ -111,6 +126,28 @@ async function recordLive(recorder: Recorder, model: string): Promise<void> {
     await labelLive(recorder.ports('live'), body);
     await queue.delete(receipt);
   }
+}
+
+/** A submission of one label map. */
+async function recordScore(recorder: Recorder): Promise<void> {
+  const ports = recorder.ports('score');
+  const truth = new MemoryStore();
+  await truth.put('50/masks/n1/a.png', rgb(row(0, 1)));
+  await truth.put('50/categories.txt', text('1\tcat\n'));
+  const noted = recorder.notes.get('score')!;
+  const hidden = new RecordingStore(truth, note => noted.push(note));
+  const zip = rawZip([
+    { name: 'method.txt', bytes: text(methodLabels.map(label => `${label}: x`).join('\n')) },
+    { name: 'match.json', bytes: text('{"0": 0, "5": 1}') },
+    { name: 'n1/a.png', bytes: rgb(row(0, 5)) },
+  ]);
+  await recorder.store.put('submissions/unsupervised-50/team-1.zip', zip);
+  const [verdict] = await scoreUpload(
+    { ...ports, truth: hidden, openZip: (bytes, name) => ZipArchive.open(Buffer.from(bytes), name), threads: 1 },
+    ports.store,
+    event('submissions/unsupervised-50/team-1.zip'),
+  );
+  if (verdict?.state !== 'scored') throw new Error(`the submission was not scored: ${verdict?.reason}`);
 }
 
 /** Failures, which the sweeper then meets; settings that change; a model that is published at last. */
