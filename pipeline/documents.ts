@@ -25,13 +25,17 @@ export async function readJson<T>(store: ObjectStore, key: string): Promise<T> {
 /** An error's words; a parser's may quote several lines. */
 const oneLine = (cause: unknown) => (cause as Error).message.replace(/\s+/g, ' ');
 
-/** Does something with an object's bytes; what is wrong with them is said with the object's key in front. */
+/** Does something with an object's bytes, at once or later; what is wrong with them is said with the object's key in front. */
 export function naming<T>(key: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
+  const named = (error: unknown): never => {
     if (!(error instanceof PermanentError)) throw error;
     throw new PermanentError(`${key}: ${error.message}`, { cause: error });
+  };
+  try {
+    const result = act();
+    return result instanceof Promise ? (result.catch(named) as T) : result;
+  } catch (error) {
+    return named(error);
   }
 }
 

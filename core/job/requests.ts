@@ -16,7 +16,7 @@ export interface RequestCounts {
 export const shardRequests = {
   attend: { get: 1, put: 0 },
   /** Of the reads one is the images. */
-  embed: { get: 8, put: 3 },
+  embed: { get: 9, put: 3 },
   nearDuplicates: { get: 2, put: 0 },
   catalog: { get: 5, put: 0 },
   best: { get: 2, put: 0 },
