@@ -148,7 +148,7 @@ describe('a job in a cloud that misbehaves', () => {
     let poisoned = true;
     try {
       const isPoison = ({ method, path }: ProxiedRequest) =>
-        method === 'PUT' && /\/embed\/[0-9a-f]{8}-000001\./.test(path);
+        method === 'PUT' && /\/jobs\/j\/embed\/[0-9a-f]{8}-000001\./.test(path);
       proxy.faults = request =>
         poisoned && isPoison(request) ? { kind: 'answer', status: 403, code: 'AccessDenied' } : undefined;
       await fillBucket(machine.images, cloud.store, settings);

@@ -23,7 +23,8 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const account = '123456789012';
-const bucket = `selflabel-dev-${account}-us-east-1`;
+/** Not dev: its buckets are emptied by a function of CDK's, which this server does not run and waits for for ever. */
+const bucket = `selflabel-staging-${account}-us-east-1`;
 const outputs = join(mkdtempSync(join(tmpdir(), 'selflabel-deploy-')), 'outputs.json');
 
 /** By name, not by number: the server takes addresses of templates apart. */
@@ -69,7 +70,7 @@ beforeAll(async () => {
   await cdk('bootstrap', `aws://${account}/us-east-1`);
   await cdk(
     ...['deploy', '--all', '--method=direct', '--require-approval', 'never', '--outputs-file', outputs],
-    ...['-c', 'env=dev', '-c', 'image=public.ecr.aws/example/selflabel:1'],
+    ...['-c', 'env=staging', '-c', 'image=public.ecr.aws/example/selflabel:1'],
   );
 });
 
@@ -77,12 +78,12 @@ describe('the deployed environment', () => {
   const s3 = () => new S3Client(s3ClientAt(endpoint()));
   const sqs = () => new SQSClient(clientAt(endpoint()));
   const addressOf = async (queue: string) =>
-    (await sqs().send(new GetQueueUrlCommand({ QueueName: `selflabel-dev-${queue}` }))).QueueUrl!;
+    (await sqs().send(new GetQueueUrlCommand({ QueueName: `selflabel-staging-${queue}` }))).QueueUrl!;
 
   it('says where things are', () => {
     const said = JSON.parse(readFileSync(outputs, 'utf8')) as Record<string, Record<string, string>>;
-    expect(said['selflabel-dev-pipeline']).toMatchObject({ Bucket: bucket });
-    expect(Object.keys(said)).toEqual(['selflabel-dev-pipeline', 'selflabel-dev-api']);
+    expect(said['selflabel-staging-pipeline']).toMatchObject({ Bucket: bucket });
+    expect(Object.keys(said)).toEqual(['selflabel-staging-pipeline', 'selflabel-staging-api']);
   });
 
   it('has its bucket and every queue, by the names that commands use', async () => {
@@ -96,7 +97,7 @@ describe('the deployed environment', () => {
 
   it('hears uploads that start something, and no others', async () => {
     // The server leaves out what a template says of notifications: it is sent again, queue by queue.
-    const arn = (queue: string) => `arn:aws:sqs:us-east-1:${account}:selflabel-dev-${queue}`;
+    const arn = (queue: string) => `arn:aws:sqs:us-east-1:${account}:selflabel-staging-${queue}`;
     await s3().send(
       new PutBucketNotificationConfigurationCommand({
         Bucket: bucket,
@@ -131,7 +132,7 @@ describe('the deployed environment', () => {
   });
 
   it('is what the templates say: a second deployment changes nothing', async () => {
-    const again = ['deploy', '--all', '--method=direct', '--require-approval', 'never', '-c', 'env=dev'];
+    const again = ['deploy', '--all', '--method=direct', '--require-approval', 'never', '-c', 'env=staging'];
     const said = await cdk(...again, '-c', 'image=public.ecr.aws/example/selflabel:1');
     expect(said.match(/\(no changes\)/g)).toHaveLength(2);
   });
