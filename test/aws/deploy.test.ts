@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
-  GetBucketLifecycleConfigurationCommand,
+  HeadBucketCommand,
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
   S3Client,
@@ -87,8 +87,8 @@ describe('the deployed environment', () => {
   });
 
   it('has its bucket and every queue, by the names that commands use', async () => {
-    const { Rules } = await s3().send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucket }));
-    expect(Rules!.map(({ ID }) => ID)).toContain('expire-jobs');
+    for (const name of [bucket, bucket.replace('staging-', 'staging-masks-')])
+      await expect(s3().send(new HeadBucketCommand({ Bucket: name }))).resolves.toBeDefined();
     for (const queue of queueNames) {
       await expect(addressOf(queue)).resolves.toMatch(queue);
       await expect(addressOf(`${queue}-dead`)).resolves.toMatch(queue);
@@ -108,8 +108,8 @@ describe('the deployed environment', () => {
             Filter: {
               Key: {
                 FilterRules: [
-                  { Name: 'prefix', Value: prefix },
-                  { Name: 'suffix', Value: suffix },
+                  { Name: 'prefix' as const, Value: prefix },
+                  ...(suffix ? [{ Name: 'suffix' as const, Value: suffix }] : []),
                 ],
               },
             },
@@ -118,7 +118,13 @@ describe('the deployed environment', () => {
       }),
     );
     const put = (Key: string) => s3().send(new PutObjectCommand({ Bucket: bucket, Key, Body: '{}' }));
-    for (const key of ['jobs/j/request.json', 'jobs/j/state.json', 'live/m/a b.jpg', 'datasets/d/images/a.jpg'])
+    for (const key of [
+      'jobs/j/request.json',
+      'jobs/j/state.json',
+      'live/m/a b.jpg',
+      'submissions/free-50/a.zip',
+      'datasets/d/images/a.jpg',
+    ])
       await put(key);
     const keysIn = async (queue: string) => {
       const query = { QueueUrl: await addressOf(queue), MaxNumberOfMessages: 10 };
@@ -128,6 +134,7 @@ describe('the deployed environment', () => {
       ).map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')));
     };
     expect(await keysIn('plan')).toEqual(['jobs/j/request.json']);
+    expect(await keysIn('submissions')).toEqual(['submissions/free-50/a.zip']);
     expect(await keysIn('live-events')).toEqual(['live/m/a b.jpg']);
   });
 
