@@ -1,19 +1,14 @@
-/** The documented commands, run for real against the server: bootstrap, deploy of both stacks, and what they made put to use. */
+/** The documented commands, run for real against the server: bootstrap, deploy of both stacks a second time. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import {
-  HeadBucketCommand,
-  PutBucketNotificationConfigurationCommand,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { GetQueueUrlCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { queueNames, triggers } from '#pipeline/settings';
+import { queueNames } from '#pipeline/settings';
 import { stageApi } from '../../infra/api-bundle.ts';
 import { clientAt, endpoint, s3ClientAt } from './cloud.ts';
 
@@ -93,49 +88,6 @@ describe('the deployed environment', () => {
       await expect(addressOf(queue)).resolves.toMatch(queue);
       await expect(addressOf(`${queue}-dead`)).resolves.toMatch(queue);
     }
-  });
-
-  it('hears uploads that start something, and no others', async () => {
-    // The server leaves out what a template says of notifications: it is sent again, queue by queue.
-    const arn = (queue: string) => `arn:aws:sqs:us-east-1:${account}:selflabel-staging-${queue}`;
-    await s3().send(
-      new PutBucketNotificationConfigurationCommand({
-        Bucket: bucket,
-        NotificationConfiguration: {
-          QueueConfigurations: triggers.map(({ queue, prefix, suffix }) => ({
-            QueueArn: arn(queue),
-            Events: ['s3:ObjectCreated:*'],
-            Filter: {
-              Key: {
-                FilterRules: [
-                  { Name: 'prefix' as const, Value: prefix },
-                  ...(suffix ? [{ Name: 'suffix' as const, Value: suffix }] : []),
-                ],
-              },
-            },
-          })),
-        },
-      }),
-    );
-    const put = (Key: string) => s3().send(new PutObjectCommand({ Bucket: bucket, Key, Body: '{}' }));
-    for (const key of [
-      'jobs/j/request.json',
-      'jobs/j/state.json',
-      'live/m/a b.jpg',
-      'submissions/free-50/a.zip',
-      'datasets/d/images/a.jpg',
-    ])
-      await put(key);
-    const keysIn = async (queue: string) => {
-      const query = { QueueUrl: await addressOf(queue), MaxNumberOfMessages: 10 };
-      const { Messages = [] } = await sqs().send(new ReceiveMessageCommand(query));
-      return Messages.flatMap(
-        ({ Body }) => (JSON.parse(Body!).Records ?? []) as { s3: { object: { key: string } } }[],
-      ).map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')));
-    };
-    expect(await keysIn('plan')).toEqual(['jobs/j/request.json']);
-    expect(await keysIn('submissions')).toEqual(['submissions/free-50/a.zip']);
-    expect(await keysIn('live-events')).toEqual(['live/m/a b.jpg']);
   });
 
   it('is what the templates say: a second deployment changes nothing', async () => {
