@@ -1,4 +1,4 @@
-/** The documented commands, run for real against the server: bootstrap, deploy of both stacks a second time. */
+/** The documented commands, run for real against the server: bootstrap, deploy of both stacks, and the same once more. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
