@@ -6,8 +6,7 @@ export default defineConfig({
     include: ['test/aws/**/*.test.ts'],
     globalSetup: ['test/build-once.ts', 'test/aws/server.ts'],
     pool: 'forks',
-    // Most of the time these wait: for leases to end, for messages to come again.
-    maxWorkers: 4,
+    maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 120_000,
   },

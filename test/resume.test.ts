@@ -100,7 +100,7 @@ describe('kill -9', () => {
     expect(resultBytes(out)).toEqual(expected);
   });
 
-  it.each([11, 22, 33])('four times at moments drawn by seed %i', async seed => {
+  it.each([11, 22])('four times at moments drawn by seed %i', async seed => {
     const random = new Random(seed);
     const out = join(room, `seed ${seed}`);
     for (let i = 0; i < 4; i++) {

@@ -17,7 +17,9 @@ export type HttpFault =
   | { readonly kind: 'damage' }
   /** A success with this body, as SQS speaks; nothing reaches the server. */
   | { readonly kind: 'json'; readonly body: object }
-  | { readonly kind: 'delay'; readonly milliseconds: number };
+  | { readonly kind: 'delay'; readonly milliseconds: number }
+  /** Passed on once something else has happened. */
+  | { readonly kind: 'after'; readonly event: Promise<unknown> };
 
 export interface ProxiedRequest {
   readonly method: string;
@@ -74,6 +76,7 @@ export class FaultProxy {
     if (fault?.kind === 'html')
       return void outgoing.writeHead(fault.status).end('<html><body>Bad Gateway</body></html>');
     if (fault?.kind === 'delay') await new Promise(resolve => setTimeout(resolve, fault.milliseconds));
+    if (fault?.kind === 'after') await fault.event;
     this.#forward(seen, whole, fault?.kind, outgoing);
   }
 
