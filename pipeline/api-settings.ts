@@ -1,7 +1,6 @@
 /** What the building tells the API's door through the environment: names and meaning, for both sides. */
 import { z } from 'zod';
-import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/job/request';
+import { type Environment, jsonValue, readEnvironment } from './environment.ts';
 
 export const apiSettingNames = {
   /** The bucket with models, jobs and results; also the first that s3Uri may name. */
@@ -30,15 +29,7 @@ const list = z
       .filter(Boolean),
   );
 
-/** What is no JSON is left to the schema to complain about. */
-const json = (text: unknown): unknown => {
-  if (text === undefined || text === '') return undefined;
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return text;
-  }
-};
+const json = (text: unknown): unknown => (text === undefined || text === '' ? undefined : jsonValue(text));
 
 const token = z.strictObject({
   issuer: z.string().min(1),
@@ -74,10 +65,8 @@ export interface ApiSettings {
 }
 
 /** @throws PermanentError that names the variable that is missing or wrong */
-export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
-  const read = settings.safeParse(environment);
-  if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
-  const { data } = read;
+export function readApiSettings(environment: Environment): ApiSettings {
+  const data = readEnvironment(settings, environment);
   return {
     bucket: data[apiSettingNames.bucket],
     model: data[apiSettingNames.model],

@@ -1,8 +1,7 @@
 /** What the building and the doors must agree on: environment variables, functions, tasks and queues. One table each; the building derives itself from them. */
 import { z } from 'zod';
-import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/job/request';
 import { type Stage, stages } from '#core/job/stage';
+import { type Environment, jsonValue, readEnvironment } from './environment.ts';
 
 /** The environment of every function and task. */
 export const settingNames = {
@@ -152,7 +151,7 @@ export const metrics = {
 
 const cloud = z.object({
   [settingNames.bucket]: z.string().min(3),
-  [settingNames.workQueues]: z.preprocess(parsed, z.record(z.enum(stages), z.url())),
+  [settingNames.workQueues]: z.preprocess(jsonValue, z.record(z.enum(stages), z.url())),
   [settingNames.controlQueue]: z.url(),
   [settingNames.liveQueue]: z.url(),
   [settingNames.environment]: z.string().default('local'),
@@ -181,11 +180,9 @@ export interface TaskSettings extends CloudSettings {
   readonly visibilitySeconds: number;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** @throws PermanentError that names the variable that is missing or wrong */
 export function readSettings(environment: Environment): CloudSettings {
-  const read = usable(cloud, environment);
+  const read = readEnvironment(cloud, environment);
   return {
     bucket: read[settingNames.bucket],
     workQueues: read[settingNames.workQueues],
@@ -198,7 +195,7 @@ export function readSettings(environment: Environment): CloudSettings {
 
 /** @throws PermanentError that names the variable that is missing or wrong */
 export function readTaskSettings(environment: Environment): TaskSettings {
-  const read = usable(task, environment);
+  const read = readEnvironment(task, environment);
   return {
     ...readSettings(environment),
     task: read[settingNames.task],
@@ -207,32 +204,16 @@ export function readTaskSettings(environment: Environment): TaskSettings {
   };
 }
 
-function usable<T>(schema: z.ZodType<T>, environment: Environment): T {
-  const read = schema.safeParse(environment);
-  if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
-  return read.data;
-}
-
 const scoring = z.object({
   [settingNames.bucket]: z.string().min(3),
   [settingNames.masksBucket]: z.string().min(3),
 });
 
 /** What scoring submissions needs. @throws PermanentError that names the variable that is missing or wrong */
-export function readScoreSettings(environment: Readonly<Record<string, string | undefined>>): {
+export function readScoreSettings(environment: Environment): {
   readonly bucket: string;
   readonly masksBucket: string;
 } {
-  const read = scoring.safeParse(environment);
-  if (!read.success) throw new PermanentError(`the environment is not usable: ${sayIssues(read.error)}`);
-  return { bucket: read.data[settingNames.bucket], masksBucket: read.data[settingNames.masksBucket] };
-}
-
-/** What is no JSON is left to the schema to complain about. */
-function parsed(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return text;
-  }
+  const read = readEnvironment(scoring, environment);
+  return { bucket: read[settingNames.bucket], masksBucket: read[settingNames.masksBucket] };
 }
