@@ -128,7 +128,7 @@ const segmentBatch: Handler = async (world, { id, body }) => {
 };
 
 async function summaryOf({ shelf }: World, { name, card, sha256, classes }: ModelFacts) {
-  const preferred = await shelf.defaultName().catch(() => undefined);
+  const preferred = await shelf.preferredName();
   return {
     name,
     version: card.modelVersion,

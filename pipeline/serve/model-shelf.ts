@@ -87,11 +87,18 @@ export class ModelShelf {
     return this.#names.list;
   }
 
-  /** The model of requests that name none. @throws Problem 503 if there is no model, 422 if there are several and none is preferred */
-  async defaultName(): Promise<string> {
+  /** The model of requests that name none: the one asked for at the start, or the only one. */
+  async preferredName(): Promise<string | undefined> {
     if (this.#default !== undefined) return this.#default;
     const names = await this.names();
-    if (names.length === 1) return names[0]!;
+    return names.length === 1 ? names[0] : undefined;
+  }
+
+  /** As `preferredName`. @throws Problem 503 if there is no model, 422 if there are several and none is preferred */
+  async defaultName(): Promise<string> {
+    const preferred = await this.preferredName();
+    if (preferred !== undefined) return preferred;
+    const names = await this.names();
     if (names.length === 0) {
       throw new Problem('no-model', 'no model is published yet; a finished job publishes one', {
         headers: { 'retry-after': '60' },
