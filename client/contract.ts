@@ -1,6 +1,6 @@
 /**
  * The API's documents as types, made from its OpenAPI description: change that, then run
- * `npx tsx test/client/write-contract.ts`. A test holds the two together.
+ * `npx tsx test/client/write-contract.ts`. A test holds the two together. A table, hence long.
  */
 
 /** RFC 9457, application/problem+json. */

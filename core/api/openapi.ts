@@ -1,4 +1,4 @@
-/** The API in one OpenAPI 3.1 document: what the server validates by, what it serves at /openapi.json, what clients are checked against. */
+/** The API in one OpenAPI 3.1 document: what the server validates by, what it serves at /openapi.json, what clients are checked against. A table, hence long. */
 import { namePattern } from './limits.ts';
 import { type JsonSchema, paramSchemas, schemaRef, schemas } from './schemas.ts';
 

@@ -1,4 +1,4 @@
-/** The schemas of the API's documents (JSON Schema 2020-12): what is validated, what is answered, what clients are typed from. */
+/** The schemas of the API's documents (JSON Schema 2020-12): what is validated, what is answered, what clients are typed from. A table, hence long. */
 import { z } from 'zod';
 import { predictRequest, runRequest } from '../job/request.ts';
 import { stages } from '../job/stage.ts';

@@ -25,7 +25,7 @@ const exported = [
 
 const head = `/**
  * The API's documents as types, made from its OpenAPI description: change that, then run
- * \`npx tsx test/client/write-contract.ts\`. A test holds the two together.
+ * \`npx tsx test/client/write-contract.ts\`. A test holds the two together. A table, hence long.
  */
 `;
 
