@@ -97,6 +97,7 @@ async function openService({ masks, out, protocol, classes, perDay }: ServeOptio
     score(name, file, bytes) {
       const submission = { protocol: name, file, bytes, masks: truth.masks, classes };
       const scored = last.then(() => scoreSubmission(ports, submission, { submissions: perDay, hours: 24 }));
+      // The sender is told of a failure; the next in line must not be.
       last = scored.catch(() => undefined);
       return scored;
     },

@@ -57,10 +57,12 @@ async function clear(queue: Queue, job: string): Promise<number> {
     }
     if (!messages.length) break;
   }
+  // Shown at once where that works; else by itself when its time is over.
   for (const receipt of kept) await queue.extend(receipt, 0).catch(() => undefined);
   return cleared;
 }
 
+/** What is no JSON is no message of ours, and so of no job. */
 function jobOf(body: string): string | undefined {
   try {
     const { job } = JSON.parse(body) as { job?: string };

@@ -46,6 +46,7 @@ export async function writeZip(path: string, entries: AsyncIterable<ZipEntry>): 
     return count;
   } catch (error) {
     (zip.outputStream as PassThrough).destroy();
+    // It fails for being destroyed; what went wrong before is thrown below.
     await target.catch(() => undefined);
     await rm(unfinished, { force: true });
     throw error;

@@ -2,7 +2,7 @@
 import { PermanentError } from '../errors.ts';
 
 /** The six lines of method.txt, in order. */
-const methodLines = [
+export const methodLines = [
   'Method name',
   'Training data',
   'Training scheme',

@@ -63,6 +63,7 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
   return { tensors, metadata };
 }
 
+/** Undefined where it is no JSON, which no header may be. */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));

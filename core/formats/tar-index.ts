@@ -114,6 +114,7 @@ export function parseTarIndex(text: Uint8Array, name: string): TarIndex {
   return { bytes, members: members.map(([member, start, size]) => ({ name: member, start, size })) };
 }
 
+/** Undefined where it is no JSON: the schema says then that it is no index. */
 function jsonOf(text: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(text));

@@ -5,6 +5,7 @@ import { nodeDigest } from '#adapters/local/node-digest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { ZipArchive } from '#adapters/zip/zip-archive';
+import { methodLines } from '#core/benchmark/submission';
 import { keys } from '#core/job/keys';
 import { advanceBatch } from '#pipeline/advance-batch';
 import { fromJson, toJson } from '#pipeline/documents';
@@ -27,14 +28,6 @@ const clock = { now: () => 0 };
 const event = (key: string) => JSON.stringify({ Records: [{ s3: { object: { key, size: 10, eTag: 'e' } } }] });
 
 const text = (content: string) => new TextEncoder().encode(content);
-const methodLabels = [
-  'Method name',
-  'Training data',
-  'Training scheme',
-  'Networks',
-  'Paper/Project link',
-  'Method description',
-];
 
 class Recorder {
   readonly store = new MemoryStore();
@@ -137,7 +130,7 @@ async function recordScore(recorder: Recorder): Promise<void> {
   const noted = recorder.notes.get('score')!;
   const hidden = new RecordingStore(truth, note => noted.push(note));
   const zip = rawZip([
-    { name: 'method.txt', bytes: text(methodLabels.map(label => `${label}: x`).join('\n')) },
+    { name: 'method.txt', bytes: text(methodLines.map(label => `${label}: x`).join('\n')) },
     { name: 'match.json', bytes: text('{"0": 0, "5": 1}') },
     { name: 'n1/a.png', bytes: rgb(row(0, 5)) },
   ]);

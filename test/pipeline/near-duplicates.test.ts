@@ -8,35 +8,18 @@ import { SimilarGroups } from '#core/clustering/similar-groups';
 import { unitRows } from '#core/clustering/unit-rows';
 import { writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
-import { parseRequest } from '#core/job/request';
 import { Random } from '#core/random';
 import type { EmbeddedImage } from '#pipeline/embed';
 import { finishPiece } from '#pipeline/marker';
 import { findNearDuplicates, nearDuplicateCosine, readNearDuplicates } from '#pipeline/near-duplicates';
 import type { Ports } from '#pipeline/ports';
+import { planOf } from './embedded-images.ts';
 
 const models = new OnnxRuntime();
 afterAll(() => models.close());
 
 const dimension = 24;
-const plan: Plan = {
-  version: 1,
-  job: 'j',
-  request: parseRequest({ images: 'datasets/d/images/' }),
-  images: 0,
-  shards: ['000000', '000001', '000002'],
-  clusters: 2,
-  fingerprints: {
-    plan: 'p',
-    attend: 'a',
-    embed: 'e',
-    cluster: 'c',
-    label: 'l',
-    finetune: '',
-    evaluate: 'v',
-    publish: 'u',
-  },
-};
+const plan: Plan = { ...planOf(3, 1, {}), images: 0 };
 
 const portsOf = (threads: number): Ports => ({
   store: new MemoryStore(),

@@ -1,4 +1,4 @@
-/** A slow, plain evaluator of graphs in float64, written from the ONNX definitions: the second opinion beside ONNX Runtime. */
+/** A slow, plain evaluator of graphs in float64, written from the ONNX definitions: the second opinion beside ONNX Runtime. A table of operators, hence long. */
 import type { Attributes, Op } from '#core/graph/ops';
 import { constantData, nodesBelow, type Tensor } from '#core/graph/tensor';
 
