@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<void>> = {
   size: async () => (await import('./size.ts')).size(),
   state: async () => (await import('./state.ts')).state(),
   evaluate: async () => (await import('./evaluate.ts')).evaluate(),
+  'evaluate-files': async () => (await import('./evaluate-files.ts')).evaluateFiles(),
   serve: async () => (await import('./serve.ts')).serve(),
   convolution: async () => (await import('./convolution.ts')).convolution(),
   'cost-page': async () => (await import('./cost-page.ts')).writeCostPage(),

@@ -11,6 +11,7 @@ import { Tally } from '#core/metrics/tally';
 import { tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
 import { decodeMask, readTruth, sizeMismatch, type Truth, type TruthRules } from './ground-truth.ts';
+import { mapInOrder } from './in-flight.ts';
 import type { ImageCodec, ObjectStore } from './ports.ts';
 
 /** What counting needs of the world. */
@@ -45,6 +46,9 @@ export interface Counted {
   readonly notes: readonly string[];
 }
 
+/** Pairs in hand at a time: the next one's files are read while one is counted. */
+const readAhead = 2;
+
 /** Counts the masks of these names, in this order. @throws PermanentError naming the first with something wrong, unless `continue` */
 export async function countPairs(
   ports: CountingPorts,
@@ -57,8 +61,7 @@ export async function countPairs(
   const sweep = threshold === 'sweep' ? new ThresholdSweep() : undefined;
   const skipped: { image: string; reason: string }[] = [];
   const notes: string[] = [];
-  for (const image of names) {
-    const pair = await readPair(ports, request, image);
+  for await (const pair of mapInOrder(names, readAhead, image => readPair(ports, request, image))) {
     if ('reason' in pair) {
       if (!request.continue) throw new PermanentError(`${pair.reason} (--continue goes on without it)`);
       skipped.push(pair);
@@ -72,7 +75,7 @@ export async function countPairs(
     tally.add(prediction, truth.map, truth.ignore);
     joined?.add(applyMatching(prediction, given!), truth.map, truth.ignore);
     if (truth.map.data.every(id => truth.ignore.includes(id))) {
-      notes.push(`mask ${image} is ignored altogether; it counts as an image without a right class`);
+      notes.push(`mask ${pair.image} is ignored altogether; it counts as an image without a right class`);
     }
   }
   if (sweep) return { sweep: sweepToBytes(sweep), skipped, notes };

@@ -77,7 +77,7 @@ export const sizeMismatch = (name: string, mask: Size, map: Size): PermanentErro
 
 /** The first id above `highest` that is not ignored; −1 where there is none. */
 function idAbove(ids: Uint16Array, highest: number, ignore: readonly number[]): number {
-  for (const id of ids) if (id > highest && !ignore.includes(id)) return id;
+  for (let i = 0; i < ids.length; i++) if (ids[i]! > highest && !ignore.includes(ids[i]!)) return ids[i]!;
   return -1;
 }
 

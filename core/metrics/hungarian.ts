@@ -1,5 +1,6 @@
 /** The assignment problem: pair rows with columns one to one so that the weights add up to the most. */
 import { hasAlternatingCycle } from './alternating-cycle.ts';
+import { auction, type Start } from './auction.ts';
 
 export interface Assignment {
   /** Column of each row, −1 where there are more rows than columns and this one is left over. [rows] */
@@ -27,7 +28,7 @@ export interface Optimum {
  * Pairs min(rows, columns) rows and columns so that the sum of weights is greatest.
  *
  * Shortest augmenting paths with dual prices (Jonker and Volgenant, Computing 38, 1987; for rectangles Crouse, IEEE TAES
- * 52, 2016): O(min² · max) time, O(rows + columns) memory beside the weights. Exact for integers below 2^52.
+ * 52, 2016), from a start that keeps them short: O(min² · max) time at worst, one copy of the weights at most. Exact for integers below 2^52.
  *
  * @param weights [rows, columns], row-major, not negative
  */
@@ -48,17 +49,92 @@ function transposed(weights: Float64Array, rows: number, columns: number): Float
   return turned;
 }
 
+/** A square is begun by an auction; so is a rectangle where few columns are worth having, made square by rows of no weight. */
 function solve(weights: Float64Array, rows: number, columns: number): Optimum {
+  if (rows === columns) return completed(weights, rows, columns, auction(weights, rows));
+  const kept = columnsWorth(weights, rows, columns, 2 * rows);
+  if (!kept) return completed(weights, rows, columns, greedyStart(weights, rows, columns));
+  const size = kept.length;
+  const square = new Float64Array(size * size);
+  for (let row = 0; row < rows; row++)
+    for (let place = 0; place < size; place++) square[row * size + place] = weights[row * columns + kept[place]!]!;
+  return widened(weights, rows, columns, kept, completed(square, size, size, auction(square, size)));
+}
+
+/**
+ * Columns that some optimum keeps to: in place of another, a row could have one of its `rows` + 1 heaviest, of which one is
+ * always left. @returns ascending; undefined where they are more than `most`
+ */
+function columnsWorth(weights: Float64Array, rows: number, columns: number, most: number): number[] | undefined {
+  const kept = new Set<number>();
+  for (let row = 0; row < rows; row++) {
+    const own = weights.subarray(row * columns, (row + 1) * columns);
+    const least = own.slice().sort()[columns - rows - 1]!;
+    let wanted = rows + 1;
+    for (let column = 0; column < columns; column++) {
+      if (own[column]! > least) kept.add(column);
+      if (own[column]! > least || (own[column] === least && kept.has(column))) wanted--;
+    }
+    for (let column = 0; wanted > 0; column++) {
+      if (own[column] !== least || kept.has(column)) continue;
+      kept.add(column);
+      wanted--;
+    }
+    if (kept.size > most) return undefined;
+  }
+  return [...kept].sort((a, b) => a - b);
+}
+
+/** The optimum of the whole from that of the columns kept. What rows without weight have there is free, and costs nothing. */
+function widened(
+  weights: Float64Array,
+  rows: number,
+  columns: number,
+  kept: readonly number[],
+  square: Optimum,
+): Optimum {
+  const level = square.columnPrice.reduce((most, price) => Math.max(most, price), Number.NEGATIVE_INFINITY);
+  const rowOf = new Int32Array(columns).fill(-1);
+  const columnPrice = new Float64Array(columns);
+  for (const [place, column] of kept.entries()) {
+    if (square.rowOf[place]! >= rows) continue;
+    rowOf[column] = square.rowOf[place]!;
+    columnPrice[column] = square.columnPrice[place]! - level;
+  }
+  const columnOf = square.columnOf.subarray(0, rows).map(place => kept[place]!);
+  const rowPrice = square.rowPrice.subarray(0, rows).map(price => price + level);
+  return { weights, rows, columns, columnOf, rowOf, rowPrice, columnPrice };
+}
+
+/** Every row gets its heaviest column, if none before it had it; columns cost nothing. */
+function greedyStart(weights: Float64Array, rows: number, columns: number): Start {
+  const columnOf = new Int32Array(rows).fill(-1);
+  const taken = new Uint8Array(columns);
+  for (let row = 0; row < rows; row++) {
+    let best = 0;
+    for (let column = 1; column < columns; column++) {
+      const gain = weights[row * columns + column]! - weights[row * columns + best]!;
+      if (gain > 0 || (gain === 0 && taken[best] && !taken[column])) best = column;
+    }
+    if (taken[best]) continue;
+    taken[best] = 1;
+    columnOf[row] = best;
+  }
+  return { columnOf, price: new Float64Array(columns) };
+}
+
+/** @param start where columns left over cost nothing, if there are more columns than rows */
+function completed(weights: Float64Array, rows: number, columns: number, start: Start): Optimum {
   const optimum: Optimum = {
     weights,
     rows,
     columns,
-    columnOf: new Int32Array(rows).fill(-1),
+    columnOf: start.columnOf,
     rowOf: new Int32Array(columns).fill(-1),
     rowPrice: new Float64Array(rows),
-    columnPrice: new Float64Array(columns),
+    columnPrice: start.price.map(price => -price),
   };
-  for (let row = 0; row < rows; row++) startGreedily(optimum, row);
+  for (let row = 0; row < rows; row++) keepIfBest(optimum, row);
   const search = {
     distance: new Float64Array(columns),
     from: new Int32Array(columns),
@@ -68,17 +144,19 @@ function solve(weights: Float64Array, rows: number, columns: number): Optimum {
   return optimum;
 }
 
-/** Takes a row's heaviest free column where none is heavier. */
-function startGreedily({ weights, columns, columnOf, rowOf, rowPrice }: Optimum, row: number): void {
-  let best = 0;
-  for (let column = 1; column < columns; column++) {
-    const gain = weights[row * columns + column]! - weights[row * columns + best]!;
-    if (gain > 0 || (gain === 0 && rowOf[best] !== -1 && rowOf[column] === -1)) best = column;
+/** A row's price at these prices of columns. It keeps the column it was given if none is better. */
+function keepIfBest({ weights, columns, columnOf, rowOf, rowPrice, columnPrice }: Optimum, row: number): void {
+  const base = row * columns;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (let column = 0; column < columns; column++) {
+    const cost = -weights[base + column]! - columnPrice[column]!;
+    if (cost < lowest) lowest = cost;
   }
-  rowPrice[row] = -weights[row * columns + best]!;
-  if (rowOf[best] !== -1) return;
-  rowOf[best] = row;
-  columnOf[row] = best;
+  rowPrice[row] = lowest;
+  const given = columnOf[row]!;
+  if (given === -1) return;
+  if (-weights[base + given]! - columnPrice[given]! === lowest) rowOf[given] = row;
+  else columnOf[row] = -1;
 }
 
 interface Search {
