@@ -4,6 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { checksAhead } from './build-checks.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -18,6 +19,7 @@ const common = {
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
+  plugins: [await checksAhead()],
 };
 await build({
   ...common,
@@ -29,7 +31,8 @@ await build({
   outdir: 'dist',
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
-  packages: 'external',
+  // Packages of many small files are slow to start; those with native parts stay where they are.
+  external: ['@aws-sdk/*', 'commander', 'ml-matrix', 'onnxruntime-node', 'sharp', 'yauzl', 'yazl'],
 });
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({

@@ -9,7 +9,7 @@ import { fetchTokenKeys } from '#adapters/http/token-keys';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
-import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
+import type { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
@@ -18,9 +18,8 @@ import { folderModel } from '#pipeline/serve/model-source';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
-/** Answers until the process is told to stop. */
-export async function serveModel(place: string, options: ServeCommand): Promise<void> {
-  const models = new OnnxRuntime();
+/** Answers until the process is told to stop. @param models closed in the end */
+export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
   try {
     const app = serveApp(await portsOf(place, options, models), optionsOf(options));
     await assertUsable(app, place);

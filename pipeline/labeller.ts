@@ -1,8 +1,9 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
 
 import { PermanentError } from '#core/errors';
-import { applyModel, type ImportedModel, importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
+import { type ModelOutline, readOutline, type ValueInfoProto } from '#core/graph/onnx';
+import { prepend } from '#core/graph/prepend';
 import type { ModelSizeRule } from '#core/image/model-input';
 import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
@@ -77,20 +78,18 @@ export async function labellerOf(
 
 /** The model behind an input of bytes: what it computes is the same. */
 const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
-  const published = importModel(bytes);
+  const published = readOutline(bytes);
   assertPublished(published);
   const { inputs, image } = pixelInput();
-  const names = published.outputs.map(({ name }) => name);
-  const tensors = applyModel(published, { image }, names);
-  const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+  const head = toModel({ name: 'pixels', inputs, outputs: { image } });
   const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
-  return ports.models.load(toModel({ name: 'label', inputs, outputs }), options);
+  return ports.models.load(prepend(head, published, 'image'), options);
 };
 
 /** @throws PermanentError for a network that is no published model */
-function assertPublished({ inputs, outputs }: ImportedModel): void {
-  const has = (list: ImportedModel['inputs'], name: string) => list.some(one => one.name === name);
-  if (has(inputs, 'image') && has(outputs, 'scores')) return;
+function assertPublished({ graph }: ModelOutline): void {
+  const has = (list: readonly ValueInfoProto[] = [], name: string) => list.some(one => one.name === name);
+  if (has(graph?.input, 'image') && has(graph?.output, 'scores')) return;
   throw new PermanentError(
     'not a model made by selflabel run (input image, outputs scores and foreground); give its folder, DIR/model',
   );
