@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { checksAhead } from './build-checks.mjs';
+import { madeAhead } from './build-ahead.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -19,7 +19,7 @@ const common = {
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
-  plugins: [await checksAhead()],
+  plugins: [await madeAhead()],
 };
 await build({
   ...common,

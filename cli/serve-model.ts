@@ -4,8 +4,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type HttpServer, listen } from '#adapters/http/http-server';
-import { PublicFetch } from '#adapters/http/public-fetch';
-import { fetchTokenKeys } from '#adapters/http/token-keys';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
@@ -74,7 +72,6 @@ const explain =
 async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
-  const addresses = new PublicFetch({ hosts: allowUrls });
   return {
     ...where,
     models,
@@ -82,11 +79,21 @@ async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime
     digest: nodeDigest,
     clock: systemClock,
     tuning: { threads },
-    fetchUrl: (url, limit) => addresses.fetch(url, limit),
+    fetchUrl: fetchFrom(allowUrls),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,
     log: quiet ? () => undefined : printLine,
     note: text => process.stderr.write(`${text}\n`),
+  };
+}
+
+/** Loaded for the first address. */
+function fetchFrom(hosts: readonly string[]): ServePorts['fetchUrl'] {
+  const opening = async () => new (await import('#adapters/http/public-fetch')).PublicFetch({ hosts });
+  let opened: ReturnType<typeof opening> | undefined;
+  return async (url, limit) => {
+    opened ??= opening();
+    return (await opened).fetch(url, limit);
   };
 }
 
@@ -124,5 +131,7 @@ function optionsOf({ model, cors, jwtIssuer, jwtAudience, jwtKeys, jwtScope }: S
 }
 
 async function readKeys(place: string): Promise<unknown> {
-  return /^https?:/.test(place) ? fetchTokenKeys(place) : JSON.parse(readFileSync(place, 'utf8'));
+  if (!/^https?:/.test(place)) return JSON.parse(readFileSync(place, 'utf8'));
+  const { fetchTokenKeys } = await import('#adapters/http/token-keys');
+  return fetchTokenKeys(place);
 }

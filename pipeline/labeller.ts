@@ -7,17 +7,11 @@ import { prepend } from '#core/graph/prepend';
 import type { ModelSizeRule } from '#core/image/model-input';
 import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
-import type { Plan } from '#core/job/plan';
-import { tunedPiece } from '#core/job/progress';
-import type { SettledRun } from '#core/job/request';
 import { type Card, parseCard } from '#core/labels/card';
-import { type Decision, guidedRefinement } from '#core/labels/decision';
+import type { Decision } from '#core/labels/decision';
 import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
-import { attentionReport, openAttention, runOf, sizeRule } from './backbone.ts';
-import { clustersOf } from './choose-clusters.ts';
 import { naming, readJson, readObject } from './documents.ts';
-import { outputKey } from './marker.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 export interface Labeller {
@@ -26,34 +20,6 @@ export interface Labeller {
   readonly rule: ModelSizeRule;
   readonly clusters: number;
 }
-
-/** @param threshold default: the run's own */
-export async function openLabeller(ports: Ports, plan: Plan, threshold?: number): Promise<Labeller> {
-  if (plan.request.kind === 'predict') return openPublished(ports, plan.request.model);
-  const run = runOf(plan);
-  const bytes = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
-  return {
-    model: await loadModel(ports, bytes),
-    decision: await decisionOf(ports, plan, threshold),
-    rule: sizeRule(run, await attentionReport(ports.store, plan)),
-    clusters: await clustersOf(ports.store, plan),
-  };
-}
-
-/** The model that was fine-tuned on the pseudo labels. */
-export async function openTuned(ports: Ports, plan: Plan): Promise<Labeller> {
-  const bytes = await readObject(ports.store, outputKey(plan, 'finetune', tunedPiece, 'onnx'));
-  return {
-    model: await loadModel(ports, bytes),
-    decision: { kind: 'argmax' },
-    rule: tunedRule(runOf(plan), await attentionReport(ports.store, plan)),
-    clusters: await clustersOf(ports.store, plan),
-  };
-}
-
-/** A fine-tuned model looks at one scale only. */
-export const tunedRule = (run: SettledRun, backbone: Parameters<typeof sizeRule>[1]): ModelSizeRule =>
-  sizeRule({ ...run, scales: 1 }, backbone);
 
 /** @param prefix of model.onnx and card.json */
 export async function openPublished(
@@ -77,7 +43,7 @@ export async function labellerOf(
 }
 
 /** The model behind an input of bytes: what it computes is the same. */
-const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
+export const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
   const published = readOutline(bytes);
   assertPublished(published);
   const { inputs, image } = pixelInput();
@@ -93,27 +59,6 @@ function assertPublished({ graph }: ModelOutline): void {
   throw new PermanentError(
     'not a model made by selflabel run (input image, outputs scores and foreground); give its folder, DIR/model',
   );
-}
-
-/** The decision rule of a run: its threshold belongs to this attention and these centroids, no others. */
-export async function decisionOf(ports: Ports, plan: Plan, threshold?: number): Promise<Decision> {
-  const run = runOf(plan);
-  return {
-    kind: 'threshold',
-    threshold: threshold ?? (await thresholdOf(ports, plan)),
-    upsample: run.unit === 'image' ? 'nearest' : 'bilinear',
-    refine: run.refine === 'guided' && run.background === 'auto' ? guidedRefinement : null,
-  };
-}
-
-async function thresholdOf(ports: Ports, plan: Plan): Promise<number> {
-  const run = runOf(plan);
-  if (typeof run.threshold === 'number') return run.threshold;
-  if (run.threshold === 'from-masks') {
-    return (await readJson<{ threshold: number }>(ports.store, outputKey(plan, 'evaluate', 'threshold', 'json')))
-      .threshold;
-  }
-  return (await openAttention(ports.store, plan)).report.threshold;
 }
 
 export async function labelImage(ports: Ports, labeller: Labeller, image: RgbImage): Promise<PseudoLabel> {

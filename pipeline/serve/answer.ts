@@ -2,7 +2,7 @@
 import { toGeoJson } from '#core/api/geo-json';
 import { rounded, type SegmentedMap, segmentsOf } from '#core/api/segments';
 import type { LabelledImage } from '#core/formats/exporter';
-import { type ExportFormat, exporters } from '#core/formats/exporters';
+import type { ExportFormat } from '#core/formats/exporters';
 import { encodeIndexPng } from '#core/formats/png-index';
 import { colourOf, colourOfHex } from '#core/labels/palette';
 import { regionConfidence } from '#core/labels/region-confidence';
@@ -120,6 +120,7 @@ async function toolAnswer(
   mediaType: string,
   format: ToolFormat,
 ): Promise<Answer> {
+  const { exporters } = await import('#core/formats/exporters');
   const { map, confidence, classes } = image;
   const labelled: LabelledImage = { image: name, name, map, confidence };
   const context = {

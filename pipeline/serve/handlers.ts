@@ -1,7 +1,6 @@
 /** What each operation of the document does. */
 
 import { keptClasses } from '#core/labels/class-map';
-import { playgroundPage, playgroundPolicy } from '#core/pages/playground';
 import type { Turnstile } from '#core/turnstile';
 import { mapInOrder } from '../in-flight.ts';
 import { programVersion } from '../version.ts';
@@ -10,7 +9,7 @@ import { type Answer, answerOf, jsonAnswer, type Segmented, segmentationOf, type
 import type { ServeLimits, ServePorts } from './api-ports.ts';
 import { type ImageSource, readImageBytes } from './image-bytes.ts';
 import { inferAnswer, inferModel, jsonLengthHeader, readInferRequest } from './infer.ts';
-import { createJob, listJobs, type NewJob, readJob } from './job-requests.ts';
+import type { NewJob } from './job-requests.ts';
 import type { ModelFacts, ModelShelf, ServedModel } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { parseJson } from './request-body.ts';
@@ -162,11 +161,17 @@ const getModel: Handler = async (world, { names }) => {
   return answered({ ...(await summaryOf(world, model)), classes, card: model.card });
 };
 
-const jobList: Handler = async ({ ports }, { query }) =>
-  answered(await listJobs(ports, (query.limit as number | undefined) ?? 50, query.after as string | undefined));
+/** What few requests need is loaded for the first of them: it would hold up the start. */
+const jobRequests = () => import('./job-requests.ts');
+
+const jobList: Handler = async ({ ports }, { query }) => {
+  const { listJobs } = await jobRequests();
+  return answered(await listJobs(ports, (query.limit as number | undefined) ?? 50, query.after as string | undefined));
+};
 
 const newJob: Handler = async ({ ports }, { body, header, subject }) => {
   const job = validate<NewJob>('NewJob', parseJson(body));
+  const { createJob } = await jobRequests();
   const made = await createJob(ports, job, header['Idempotency-Key'] as string | undefined, subject);
   return { ...answered(made), status: 201, headers: { location: `/v1/jobs/${made.id}` } };
 };
@@ -187,6 +192,7 @@ const infer: Handler = async (world, { id, names, body, bodyType, header }) => {
 };
 
 const playground: Handler = async () => {
+  const { playgroundPage, playgroundPolicy } = await import('#core/pages/playground');
   const bytes = new TextEncoder().encode(playgroundPage({ version: programVersion }));
   return {
     answer: { mediaType: 'text/html', extension: 'html', bytes },
@@ -202,7 +208,10 @@ export const handlers: Readonly<Record<string, Handler>> = {
   getModel,
   listJobs: jobList,
   createJob: newJob,
-  getJob: async ({ ports }, { names }) => answered(await readJob(ports, names.id!)),
+  getJob: async ({ ports }, { names }) => {
+    const { readJob } = await jobRequests();
+    return answered(await readJob(ports, names.id!));
+  },
   health: async () => answered({ status: 'ok' }),
   ready: async world => {
     await assertReady(world);
