@@ -8,6 +8,11 @@ import { madeAhead } from './build-ahead.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
+/** What runs in threads of its own: files beside every program that runs models. */
+const threads = {
+  'session-worker': 'adapters/onnxruntime/session-worker.mjs',
+  'pixel-worker': 'adapters/threads/pixel-worker.ts',
+};
 /** @type {import('esbuild').BuildOptions} */
 const common = {
   absWorkingDir: root,
@@ -26,7 +31,7 @@ await build({
   entryPoints: {
     selflabel: 'cli/main.ts',
     'evaluate-worker': 'cli/evaluate-worker.ts',
-    'session-worker': 'adapters/onnxruntime/session-worker.mjs',
+    ...threads,
   },
   outdir: 'dist',
   // What only some commands need lies in files of its own, so that the others start without it.
@@ -49,7 +54,7 @@ await build({
 // The API needs native packages beside it, and the session's thread as a file of its own.
 await build({
   ...common,
-  entryPoints: { api: 'functions/api.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
   external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
   // Packages in CommonJS ask for Node's own modules at run time.
@@ -61,7 +66,7 @@ await build({
 // For the image of the tasks: all that its Dockerfile copies.
 await build({
   ...common,
-  entryPoints: { task: 'gpu-tasks/task.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  entryPoints: { task: 'gpu-tasks/task.ts', ...threads },
   outdir: 'dist/gpu-task',
   packages: 'external',
 });

@@ -9,6 +9,7 @@ import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
 import type { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
@@ -76,6 +77,7 @@ async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime
     ...where,
     models,
     images: new SharpCodec(),
+    pixels: new PixelThreads(threads),
     digest: nodeDigest,
     clock: systemClock,
     tuning: { threads },

@@ -9,7 +9,8 @@ import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import { type Card, parseCard } from '#core/labels/card';
 import type { Decision } from '#core/labels/decision';
-import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
+import { type LabelledPixels, labelPixels, type PixelWork } from '#core/labels/label-pixels';
+import type { GridMap } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
 import { naming, readJson, readObject } from './documents.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
@@ -61,9 +62,18 @@ function assertPublished({ graph }: ModelOutline): void {
   );
 }
 
-export async function labelImage(ports: Ports, labeller: Labeller, image: RgbImage): Promise<PseudoLabel> {
-  const { scores, foreground, image: same } = await runModel(ports, labeller, image);
-  return pseudoLabel(labeller.decision, scores, foreground, same);
+/** What to make of the labels; by default they stay as they are. */
+export type LabelWishes = Pick<PixelWork, 'classIds' | 'segments'>;
+
+/** The image's pixels are gone afterwards. */
+export async function labelImage(
+  ports: Pick<Ports, 'images' | 'pixels'>,
+  labeller: Labeller,
+  image: RgbImage,
+  wishes: LabelWishes = {},
+): Promise<LabelledPixels> {
+  const work = { ...wishes, decision: labeller.decision, ...(await runModel(ports, labeller, image)) };
+  return ports.pixels ? ports.pixels.label(work) : labelPixels(work);
 }
 
 /** The model's outputs for one image, whatever its size, and the image: the one given may have lost its pixels to the session. */

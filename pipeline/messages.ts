@@ -1,8 +1,8 @@
 /** Messages on the queues: pointers only. Parsed once, at the door. */
 import * as z from 'zod';
 import { PermanentError } from '#core/errors';
+import { sayIssues } from '#core/job/say-issues';
 import { stages } from '#core/job/stage';
-import { sayIssues } from '#core/say-issues';
 
 const work = z.strictObject({ v: z.literal(1), job: z.string(), stage: z.enum(stages), piece: z.string() });
 /** `resume` asks for every missing piece again, for a queue that forgot them. */

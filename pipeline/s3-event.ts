@@ -1,7 +1,7 @@
 /** What S3 says when objects were made: which keys. At least once, in no order. */
 import * as z from 'zod';
 import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/say-issues';
+import { sayIssues } from '#core/job/say-issues';
 
 export interface CreatedObject {
   readonly key: string;

@@ -1,7 +1,7 @@
 /** A request: what the user wants done with a prefix of images. Uploaded last, it starts the job. */
 import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
-import { sayIssues } from '../say-issues.ts';
+import { sayIssues } from './say-issues.ts';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const name = z
