@@ -4,9 +4,15 @@ import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { madeAhead } from './build-ahead.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
+/** What runs in threads of its own: files beside every program that runs models. */
+const threads = {
+  'session-worker': 'adapters/onnxruntime/session-worker.mjs',
+  'pixel-worker': 'adapters/threads/pixel-worker.ts',
+};
 /** @type {import('esbuild').BuildOptions} */
 const common = {
   absWorkingDir: root,
@@ -18,18 +24,20 @@ const common = {
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
+  plugins: [await madeAhead()],
 };
 await build({
   ...common,
   entryPoints: {
     selflabel: 'cli/main.ts',
     'evaluate-worker': 'cli/evaluate-worker.ts',
-    'session-worker': 'adapters/onnxruntime/session-worker.mjs',
+    ...threads,
   },
   outdir: 'dist',
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
-  packages: 'external',
+  // Packages of many small files are slow to start; those with native parts stay where they are.
+  external: ['@aws-sdk/*', 'commander', 'ml-matrix', 'onnxruntime-node', 'sharp', 'yauzl', 'yazl'],
 });
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
@@ -46,7 +54,7 @@ await build({
 // The API needs native packages beside it, and the session's thread as a file of its own.
 await build({
   ...common,
-  entryPoints: { api: 'functions/api.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
   external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
   // Packages in CommonJS ask for Node's own modules at run time.
@@ -58,7 +66,7 @@ await build({
 // For the image of the tasks: all that its Dockerfile copies.
 await build({
   ...common,
-  entryPoints: { task: 'gpu-tasks/task.ts', 'session-worker': 'adapters/onnxruntime/session-worker.mjs' },
+  entryPoints: { task: 'gpu-tasks/task.ts', ...threads },
   outdir: 'dist/gpu-task',
   packages: 'external',
 });

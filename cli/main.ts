@@ -3,24 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
 import { programVersion } from '#pipeline/version';
-import { registerBenchmark } from './benchmark.ts';
-import { registerClasses } from './classes.ts';
-import { registerDemo } from './demo.ts';
-import { registerDoctor } from './doctor.ts';
-import { registerEstimate } from './estimate.ts';
-import { registerEvaluate } from './evaluate.ts';
-import { registerExport } from './export.ts';
-import { registerLeaderboard } from './leaderboard.ts';
-import { registerPredict } from './predict.ts';
-import { registerPull } from './pull.ts';
-import { registerPush } from './push.ts';
-import { registerRedrive } from './redrive.ts';
-import { registerRun } from './run.ts';
-import { registerServe } from './serve.ts';
-import { registerStatus } from './status.ts';
-import { registerSubmit } from './submit.ts';
-import { registerTrain } from './train.ts';
-import { evaluationWorld, openFolder } from './workplace.ts';
+import { commands, isCommand } from './commands.ts';
 
 const examples = `
 A first look, without photos or downloads:
@@ -55,23 +38,12 @@ const program = new Command('selflabel')
   .showHelpAfterError('(add --help for the options)')
   .exitOverride();
 
-registerRun(program);
-registerTrain(program);
-registerPredict(program);
-registerEvaluate(program, evaluationWorld);
-registerBenchmark(program);
-registerLeaderboard(program);
-registerClasses(program, openFolder);
-registerExport(program, openFolder);
-registerDoctor(program);
-registerServe(program);
-registerDemo(program);
-registerStatus(program);
-registerPush(program);
-registerSubmit(program);
-registerPull(program);
-registerRedrive(program);
-registerEstimate(program);
+/** The command asked for alone: what the others need is not even read. All of them where there is none, to be listed. */
+async function register(words: readonly string[]): Promise<void> {
+  const asked = words.find(word => !word.startsWith('-'));
+  const loads = isCommand(asked) ? [commands[asked]] : Object.values(commands);
+  for (const load of loads) (await load())(program);
+}
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */
 async function main(): Promise<number> {
@@ -80,6 +52,7 @@ async function main(): Promise<number> {
     process.exit(130);
   });
   try {
+    await register(process.argv.slice(2));
     await program.parseAsync();
     return 0;
   } catch (error) {

@@ -6,9 +6,9 @@ import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
 import { clustersOf } from '#pipeline/choose-clusters';
 import { readJson } from '#pipeline/documents';
-import { decisionOf } from '#pipeline/labeller';
 import { type Bound, embedBound } from '#pipeline/pace';
 import type { Ports } from '#pipeline/ports';
+import { decisionOf } from '#pipeline/run-labeller';
 import { timingOf } from '#pipeline/settle-receipt';
 
 export interface RunSummary {

@@ -4,13 +4,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type HttpServer, listen } from '#adapters/http/http-server';
-import { PublicFetch } from '#adapters/http/public-fetch';
-import { fetchTokenKeys } from '#adapters/http/token-keys';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
-import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
+import type { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
@@ -18,9 +17,8 @@ import { folderModel } from '#pipeline/serve/model-source';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
-/** Answers until the process is told to stop. */
-export async function serveModel(place: string, options: ServeCommand): Promise<void> {
-  const models = new OnnxRuntime();
+/** Answers until the process is told to stop. @param models closed in the end */
+export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
   try {
     const app = serveApp(await portsOf(place, options, models), optionsOf(options));
     await assertUsable(app, place);
@@ -75,19 +73,29 @@ const explain =
 async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
-  const addresses = new PublicFetch({ hosts: allowUrls });
   return {
     ...where,
     models,
     images: new SharpCodec(),
+    pixels: new PixelThreads(threads),
     digest: nodeDigest,
     clock: systemClock,
     tuning: { threads },
-    fetchUrl: (url, limit) => addresses.fetch(url, limit),
+    fetchUrl: fetchFrom(allowUrls),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,
     log: quiet ? () => undefined : printLine,
     note: text => process.stderr.write(`${text}\n`),
+  };
+}
+
+/** Loaded for the first address. */
+function fetchFrom(hosts: readonly string[]): ServePorts['fetchUrl'] {
+  const opening = async () => new (await import('#adapters/http/public-fetch')).PublicFetch({ hosts });
+  let opened: ReturnType<typeof opening> | undefined;
+  return async (url, limit) => {
+    opened ??= opening();
+    return (await opened).fetch(url, limit);
   };
 }
 
@@ -125,5 +133,7 @@ function optionsOf({ model, cors, jwtIssuer, jwtAudience, jwtKeys, jwtScope }: S
 }
 
 async function readKeys(place: string): Promise<unknown> {
-  return /^https?:/.test(place) ? fetchTokenKeys(place) : JSON.parse(readFileSync(place, 'utf8'));
+  if (!/^https?:/.test(place)) return JSON.parse(readFileSync(place, 'utf8'));
+  const { fetchTokenKeys } = await import('#adapters/http/token-keys');
+  return fetchTokenKeys(place);
 }

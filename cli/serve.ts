@@ -60,7 +60,10 @@ export function registerServe(program: Command): void {
     .option('--quiet', 'no line per request on stderr')
     .addHelpText('after', more)
     .action(async (place: string, options: ServeCommand) => {
+      const { OnnxRuntime } = await import('#adapters/onnxruntime/onnx-runtime');
+      const models = new OnnxRuntime();
+      models.start();
       const { serveModel } = await import('./serve-model.ts');
-      await serveModel(place, options);
+      await serveModel(place, options, models);
     });
 }

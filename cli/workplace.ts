@@ -9,6 +9,7 @@ import { systemClock } from '#adapters/local/system-clock';
 import { TerminalLog } from '#adapters/local/terminal-log';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import type { ObjectStore, Ports } from '#pipeline/ports';
@@ -138,14 +139,17 @@ export async function openWorkplace(
   const typed = new Map(mounts.map(({ prefix, folder }) => [prefix, `${folder.replace(/\/+$/, '')}/`]));
   const models = new OnnxRuntime();
   const log = new TerminalLog();
+  const threads = options.threads ?? availableParallelism();
+  const pixels = new PixelThreads(threads);
   const ports: Ports = {
     store,
     models,
     images: new SharpCodec(),
+    pixels,
     digest: nodeDigest,
     clock: systemClock,
     log,
-    tuning: { threads: options.threads ?? availableParallelism() },
+    tuning: { threads },
     place: folder,
   };
   return {
@@ -165,6 +169,7 @@ export async function openWorkplace(
     async close() {
       log.close();
       await models.close();
+      await pixels.close();
       await lock.release();
     },
   };

@@ -8,6 +8,7 @@ import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { readApiSettings } from '#pipeline/api-settings';
 import { lambdaLimits } from '#pipeline/serve/api-ports';
 import { serveApp } from '#pipeline/serve/app';
@@ -22,6 +23,7 @@ const print = (line: object) => console.log(JSON.stringify({ function: 'api', ..
 const app = serveApp(
   {
     ...{ store, source: publishedModels(store), models: new OnnxRuntime(), images: new SharpCodec() },
+    pixels: new PixelThreads(threads),
     ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: () => crypto.randomUUID() },
     link: (key, seconds) => links.link(key, seconds),
     imageBucket: name => buckets.get(name),

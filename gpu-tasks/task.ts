@@ -7,6 +7,7 @@ import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { stages } from '#core/job/stage';
 import type { Ports } from '#pipeline/ports';
 import type { Queues } from '#pipeline/queues';
@@ -24,14 +25,16 @@ const reserveSeconds = 10;
 async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Ports> {
   const models = new OnnxRuntime({ device: settings.device });
   await models.probe();
+  const threads = settings.threads ?? availableParallelism();
   return {
     store: new S3Store({ bucket: settings.bucket }),
     models,
     images: new SharpCodec(),
+    pixels: new PixelThreads(threads),
     digest: nodeDigest,
     clock: systemClock,
     log,
-    tuning: { threads: settings.threads ?? availableParallelism() },
+    tuning: { threads },
     place: `s3://${settings.bucket}`,
   };
 }

@@ -1,6 +1,6 @@
 /** An environment: what differs between dev, staging and prod, checked before anything is built. */
-import { z } from 'zod';
-import { sayIssues } from '#core/job/request';
+import * as z from 'zod';
+import { sayIssues } from '#core/job/say-issues';
 import { dev } from './environments/dev.ts';
 import { prod } from './environments/prod.ts';
 import { staging } from './environments/staging.ts';

@@ -1,5 +1,5 @@
 /** What the building tells the API's door through the environment: names and meaning, for both sides. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Environment, jsonValue, readEnvironment } from './environment.ts';
 
 export const apiSettingNames = {

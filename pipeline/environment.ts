@@ -1,7 +1,7 @@
 /** Reading the environment of a function or a task: what every door checks in the same way. */
 import type { z } from 'zod';
 import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/job/request';
+import { sayIssues } from '#core/job/say-issues';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -17,10 +17,11 @@ import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { decodeFound, type FoundImage, findImages } from './inputs.ts';
-import { decisionOf, openLabeller, runModel } from './labeller.ts';
+import { runModel } from './labeller.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import { pixelBaseline } from './pixel-baseline.ts';
 import type { Ports } from './ports.ts';
+import { decisionOf, openLabeller } from './run-labeller.ts';
 
 export async function evaluate(ports: Ports, plan: Plan, piece: string): Promise<void> {
   if (piece === 'threshold') return findThreshold(ports, plan);

@@ -7,9 +7,10 @@ import type { LabelMap } from '#core/labels/label-map';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { decodeFound, type FoundImage, findImages } from './inputs.ts';
-import { type Labeller, labelImage, openLabeller } from './labeller.ts';
+import { type Labeller, labelImage } from './labeller.ts';
 import { finishPiece } from './marker.ts';
 import type { Ports } from './ports.ts';
+import { openLabeller } from './run-labeller.ts';
 
 /** What label tells about one image. */
 export type LabelledImage =

@@ -1,5 +1,5 @@
 /** What a finished run left in its folder, read for exports and counts: receipt, label maps, classes. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '#core/errors';
 import { parseClustersCsv } from '#core/formats/clusters-csv';
 import { decodeIndexPng } from '#core/formats/png-index';

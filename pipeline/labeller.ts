@@ -1,22 +1,18 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
 
 import { PermanentError } from '#core/errors';
-import { applyModel, type ImportedModel, importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
+import { type ModelOutline, readOutline, type ValueInfoProto } from '#core/graph/onnx';
+import { prepend } from '#core/graph/prepend';
 import type { ModelSizeRule } from '#core/image/model-input';
 import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
-import type { Plan } from '#core/job/plan';
-import { tunedPiece } from '#core/job/progress';
-import type { SettledRun } from '#core/job/request';
 import { type Card, parseCard } from '#core/labels/card';
-import { type Decision, guidedRefinement } from '#core/labels/decision';
-import { type GridMap, type PseudoLabel, pseudoLabel } from '#core/labels/pseudo-label';
+import type { Decision } from '#core/labels/decision';
+import { type LabelledPixels, labelPixels, type PixelWork } from '#core/labels/label-pixels';
+import type { GridMap } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
-import { attentionReport, openAttention, runOf, sizeRule } from './backbone.ts';
-import { clustersOf } from './choose-clusters.ts';
 import { naming, readJson, readObject } from './documents.ts';
-import { outputKey } from './marker.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 export interface Labeller {
@@ -25,34 +21,6 @@ export interface Labeller {
   readonly rule: ModelSizeRule;
   readonly clusters: number;
 }
-
-/** @param threshold default: the run's own */
-export async function openLabeller(ports: Ports, plan: Plan, threshold?: number): Promise<Labeller> {
-  if (plan.request.kind === 'predict') return openPublished(ports, plan.request.model);
-  const run = runOf(plan);
-  const bytes = await readObject(ports.store, outputKey(plan, 'cluster', 'best', 'onnx'));
-  return {
-    model: await loadModel(ports, bytes),
-    decision: await decisionOf(ports, plan, threshold),
-    rule: sizeRule(run, await attentionReport(ports.store, plan)),
-    clusters: await clustersOf(ports.store, plan),
-  };
-}
-
-/** The model that was fine-tuned on the pseudo labels. */
-export async function openTuned(ports: Ports, plan: Plan): Promise<Labeller> {
-  const bytes = await readObject(ports.store, outputKey(plan, 'finetune', tunedPiece, 'onnx'));
-  return {
-    model: await loadModel(ports, bytes),
-    decision: { kind: 'argmax' },
-    rule: tunedRule(runOf(plan), await attentionReport(ports.store, plan)),
-    clusters: await clustersOf(ports.store, plan),
-  };
-}
-
-/** A fine-tuned model looks at one scale only. */
-export const tunedRule = (run: SettledRun, backbone: Parameters<typeof sizeRule>[1]): ModelSizeRule =>
-  sizeRule({ ...run, scales: 1 }, backbone);
 
 /** @param prefix of model.onnx and card.json */
 export async function openPublished(
@@ -76,50 +44,36 @@ export async function labellerOf(
 }
 
 /** The model behind an input of bytes: what it computes is the same. */
-const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
-  const published = importModel(bytes);
+export const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
+  const published = readOutline(bytes);
   assertPublished(published);
   const { inputs, image } = pixelInput();
-  const names = published.outputs.map(({ name }) => name);
-  const tensors = applyModel(published, { image }, names);
-  const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+  const head = toModel({ name: 'pixels', inputs, outputs: { image } });
   const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
-  return ports.models.load(toModel({ name: 'label', inputs, outputs }), options);
+  return ports.models.load(prepend(head, published, 'image'), options);
 };
 
 /** @throws PermanentError for a network that is no published model */
-function assertPublished({ inputs, outputs }: ImportedModel): void {
-  const has = (list: ImportedModel['inputs'], name: string) => list.some(one => one.name === name);
-  if (has(inputs, 'image') && has(outputs, 'scores')) return;
+function assertPublished({ graph }: ModelOutline): void {
+  const has = (list: readonly ValueInfoProto[] = [], name: string) => list.some(one => one.name === name);
+  if (has(graph?.input, 'image') && has(graph?.output, 'scores')) return;
   throw new PermanentError(
     'not a model made by selflabel run (input image, outputs scores and foreground); give its folder, DIR/model',
   );
 }
 
-/** The decision rule of a run: its threshold belongs to this attention and these centroids, no others. */
-export async function decisionOf(ports: Ports, plan: Plan, threshold?: number): Promise<Decision> {
-  const run = runOf(plan);
-  return {
-    kind: 'threshold',
-    threshold: threshold ?? (await thresholdOf(ports, plan)),
-    upsample: run.unit === 'image' ? 'nearest' : 'bilinear',
-    refine: run.refine === 'guided' && run.background === 'auto' ? guidedRefinement : null,
-  };
-}
+/** What to make of the labels; by default they stay as they are. */
+export type LabelWishes = Pick<PixelWork, 'classIds' | 'segments'>;
 
-async function thresholdOf(ports: Ports, plan: Plan): Promise<number> {
-  const run = runOf(plan);
-  if (typeof run.threshold === 'number') return run.threshold;
-  if (run.threshold === 'from-masks') {
-    return (await readJson<{ threshold: number }>(ports.store, outputKey(plan, 'evaluate', 'threshold', 'json')))
-      .threshold;
-  }
-  return (await openAttention(ports.store, plan)).report.threshold;
-}
-
-export async function labelImage(ports: Ports, labeller: Labeller, image: RgbImage): Promise<PseudoLabel> {
-  const { scores, foreground, image: same } = await runModel(ports, labeller, image);
-  return pseudoLabel(labeller.decision, scores, foreground, same);
+/** The image's pixels are gone afterwards. */
+export async function labelImage(
+  ports: Pick<Ports, 'images' | 'pixels'>,
+  labeller: Labeller,
+  image: RgbImage,
+  wishes: LabelWishes = {},
+): Promise<LabelledPixels> {
+  const work = { ...wishes, decision: labeller.decision, ...(await runModel(ports, labeller, image)) };
+  return ports.pixels ? ports.pixels.label(work) : labelPixels(work);
 }
 
 /** The model's outputs for one image, whatever its size, and the image: the one given may have lost its pixels to the session. */

@@ -1,7 +1,7 @@
 /** Messages on the queues: pointers only. Parsed once, at the door. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/job/request';
+import { sayIssues } from '#core/job/say-issues';
 import { stages } from '#core/job/stage';
 
 const work = z.strictObject({ v: z.literal(1), job: z.string(), stage: z.enum(stages), piece: z.string() });

@@ -1,5 +1,6 @@
 /** What the pipeline needs from the world. Adapters implement these; test/contracts holds one suite per port. */
 import type { RgbImage } from '#core/image/rgb-image';
+import type { LabelledPixels, PixelWork } from '#core/labels/label-pixels';
 
 export interface StoredObject {
   readonly key: string;
@@ -91,6 +92,12 @@ export interface ModelRunner {
   load(model: Uint8Array, options: ModelOptions): Promise<Model>;
 }
 
+/** Does the work per pixel somewhere else than in the thread that asks. */
+export interface PixelLabeller {
+  /** As `labelPixels`. The arrays of the work are moved away: nobody may touch them any more. */
+  label(work: PixelWork): Promise<LabelledPixels>;
+}
+
 export interface DecodedImage {
   readonly image: RgbImage;
   /** Size as shown, before any shrinking. */
@@ -147,6 +154,8 @@ export interface Ports {
   readonly store: ObjectStore;
   readonly models: ModelRunner;
   readonly images: ImageCodec;
+  /** Default: pixels are labelled in the thread that asks. */
+  readonly pixels?: PixelLabeller;
   readonly digest: Digest;
   readonly clock: Clock;
   readonly log: Log;

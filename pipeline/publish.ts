@@ -9,10 +9,10 @@ import { openAttention, openBackbone, runOf, sizeRule } from './backbone.ts';
 import { clustersOf } from './choose-clusters.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { TunedSummary } from './finetune.ts';
-import { decisionOf, tunedRule } from './labeller.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { writeReport } from './report.ts';
+import { decisionOf, tunedRule } from './run-labeller.ts';
 import { settleReceipt } from './settle-receipt.ts';
 
 /** What publish tells: where the model went. */

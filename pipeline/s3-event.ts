@@ -1,7 +1,7 @@
 /** What S3 says when objects were made: which keys. At least once, in no order. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '#core/errors';
-import { sayIssues } from '#core/job/request';
+import { sayIssues } from '#core/job/say-issues';
 
 export interface CreatedObject {
   readonly key: string;

@@ -1,5 +1,5 @@
 /** A submission scored against hidden masks, and its line in the protocol's table. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   defaultRate,
   type Entry,

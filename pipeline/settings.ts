@@ -1,5 +1,5 @@
 /** What the building and the doors must agree on: environment variables, functions, tasks and queues. One table each; the building derives itself from them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Stage, stages } from '#core/job/stage';
 import { type Environment, jsonValue, readEnvironment } from './environment.ts';
 

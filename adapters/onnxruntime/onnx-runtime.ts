@@ -2,9 +2,6 @@
 import { createRequire } from 'node:module';
 import type { InferenceSession, listSupportedBackends as ListSupportedBackends } from 'onnxruntime-node';
 import { PermanentError } from '#core/errors';
-import { toModel } from '#core/graph/model';
-import { matmul } from '#core/graph/ops';
-import { input } from '#core/graph/tensor';
 import type { Model, ModelOptions, ModelRunner } from '#pipeline/ports';
 import { Session } from './session.ts';
 import { SessionPool } from './session-pool.ts';
@@ -42,7 +39,12 @@ const strictOptions = (device: string): InferenceSession.SessionOptions => {
 };
 
 /** y = x·x for a matrix: what every device can do. */
-function smallestGraph(): Uint8Array {
+async function smallestGraph(): Promise<Uint8Array> {
+  const [{ toModel }, { matmul }, { input }] = [
+    await import('#core/graph/model'),
+    await import('#core/graph/ops'),
+    await import('#core/graph/tensor'),
+  ];
   const x = input('x', 'float32', [2, 2]);
   return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
 }
@@ -68,7 +70,7 @@ export class OnnxRuntime implements ModelRunner {
     const refuse = (why: string) => new PermanentError(`there is no working ${this.device} device here: ${why}`);
     let y: unknown;
     try {
-      const session = await Session.open(smallestGraph(), strictOptions(this.device));
+      const session = await Session.open(await smallestGraph(), strictOptions(this.device));
       const x = { type: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const;
       y = (await session.run({ x }, ['y'])).outputs.y?.data;
       await session.close();
@@ -78,16 +80,22 @@ export class OnnxRuntime implements ModelRunner {
     if (String(y) !== '7,10,15,22') throw refuse(`it computes ${y} for a product of two matrices`);
   }
 
+  /** Starts a thread before there is a model for it: it loads the runtime while others find the model. */
+  start(): void {
+    this.#idle.push(Session.start());
+  }
+
   async load(model: Uint8Array, { sessions, threadsPerSession }: ModelOptions): Promise<Model> {
     const options = sessionOptions(this.device, threadsPerSession);
-    const opened = await Promise.allSettled(Array.from({ length: sessions }, () => this.#open(model, options)));
-    const failure = opened.find(result => result.status === 'rejected');
-    const usable = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-    if (failure) {
-      await Promise.all(usable.map(session => session.close()));
-      throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${failure.reason.message}`);
-    }
-    const pool = new SessionPool(usable, letGo => this.#keep(pool, letGo));
+    const open = async (): Promise<Session> => {
+      try {
+        return await this.#open(model, options);
+      } catch (error) {
+        throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${(error as Error).message}`);
+      }
+    };
+    const letGo = (letGo: readonly Session[]) => this.#keep(pool, letGo);
+    const pool = new SessionPool(await open(), { most: sessions, open, letGo });
     this.#models.add(pool);
     return pool;
   }

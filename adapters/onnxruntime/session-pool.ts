@@ -6,18 +6,32 @@ const closeAll = async (sessions: readonly Session[]): Promise<void> => {
   await Promise.all(sessions.map(session => session.close()));
 };
 
+export interface PoolOptions {
+  /** Sessions there may be; more than the first are opened when a run finds none free. */
+  readonly most: number;
+  open(): Promise<Session>;
+  /** Takes the sessions over when the model is released. Default: they are closed. */
+  letGo?(sessions: readonly Session[]): Promise<void>;
+}
+
 export class SessionPool implements Model {
-  readonly #sessions: readonly Session[];
+  readonly #sessions: Session[];
   readonly #free: Session[];
   readonly #waiting: { resolve(session: Session): void; reject(error: Error): void }[] = [];
   readonly #running = new Set<Promise<unknown>>();
-  readonly #letGo: (sessions: readonly Session[]) => Promise<void>;
+  readonly #opening = new Set<Promise<void>>();
+  /** How many more may be opened. */
+  #more: number;
+  /** Gone when no more are: it holds the model. */
+  #open: PoolOptions['open'] | undefined;
+  readonly #letGo: NonNullable<PoolOptions['letGo']>;
   #released = false;
 
-  /** @param letGo takes the sessions over when the model is released. Default: they are closed */
-  constructor(sessions: readonly Session[], letGo: (sessions: readonly Session[]) => Promise<void> = closeAll) {
-    this.#sessions = sessions;
-    this.#free = [...sessions];
+  constructor(first: Session, { most, open, letGo = closeAll }: PoolOptions) {
+    this.#sessions = [first];
+    this.#free = [first];
+    this.#more = most - 1;
+    this.#open = this.#more > 0 ? open : undefined;
     this.#letGo = letGo;
   }
 
@@ -45,6 +59,7 @@ export class SessionPool implements Model {
     if (this.#released) return;
     this.#released = true;
     await Promise.allSettled(this.#running);
+    await Promise.all(this.#opening);
     await this.#letGo(this.#sessions);
   }
 
@@ -64,7 +79,27 @@ export class SessionPool implements Model {
     }
     const ended = this.#allEnded();
     if (ended) return Promise.reject(ended);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    const taken = new Promise<Session>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#grow();
+    return taken;
+  }
+
+  /** One more session, if there may be one, for whoever waits longest by then; if it cannot be opened, that one is told. */
+  #grow(): void {
+    const open = this.#open;
+    if (!open) return;
+    this.#more--;
+    if (this.#more === 0) this.#open = undefined;
+    const opening = open()
+      .then(
+        session => {
+          this.#sessions.push(session);
+          this.#giveBack(session);
+        },
+        (error: Error) => this.#waiting.shift()?.reject(error),
+      )
+      .finally(() => this.#opening.delete(opening));
+    this.#opening.add(opening);
   }
 
   /** A session that broke down is not used again; when none is left, whoever waits is told. */
@@ -80,6 +115,7 @@ export class SessionPool implements Model {
   }
 
   #allEnded(): Error | undefined {
+    if (this.#opening.size > 0) return undefined;
     return this.#sessions.every(session => session.ended) ? this.#sessions[0]!.ended : undefined;
   }
 }

@@ -54,6 +54,11 @@ export class Session {
     this.#worker.unref();
   }
 
+  /** A thread that gets ready for a model. */
+  static start(): Session {
+    return new Session(workerUrl);
+  }
+
   /**
    * @param script what runs in the thread
    * @throws Error with what the runtime says if it refuses the model

@@ -1,7 +1,6 @@
 /** The schemas of the API's documents (JSON Schema 2020-12): what is validated, what is answered, what clients are typed from. A table, hence long. */
-import { z } from 'zod';
-import { predictRequest, runRequest } from '../job/request.ts';
 import { stages } from '../job/stage.ts';
+import { jobRequest } from './job-schema.ts';
 import { largestSize, mostBatchImages, mostSegments, namePattern } from './limits.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -78,12 +77,6 @@ const rle = object(
   [],
   { description: 'The mask as of pycocotools: exact, holes included.' },
 );
-
-/** A zod schema as JSON Schema, as clients write it. */
-function ofZod(schema: z.ZodType): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-  return rest;
-}
 
 const problem = object(
   {
@@ -295,13 +288,7 @@ export const schemas = {
     classes: { type: 'array', items: classOfModel, description: 'All classes, ignored ones too.' },
     card: { type: 'object', description: 'card.json as it was published.' },
   }),
-  JobRequest: {
-    oneOf: [
-      { ...ofZod(runRequest.extend({ kind: z.literal('run').optional() })), title: 'Run' },
-      { ...ofZod(predictRequest.extend({ kind: z.literal('predict') })), title: 'Predict' },
-    ],
-    description: 'The options of `selflabel run` in camelCase, or a published model applied to other images.',
-  },
+  JobRequest: jobRequest,
   NewJob: object({ id: { ...modelName, description: 'Default: one is made.' }, request: ref('JobRequest') }, ['id']),
   Job: jobState,
   JobList: object({ jobs: { type: 'array', items: ref('Job') }, next: text('Pass as `after` for the next page.') }, [

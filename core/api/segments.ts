@@ -80,10 +80,8 @@ function keptRegions({ width, height }: LabelMap, components: Components, larges
   const rank = new Uint16Array(components.count);
   for (const [i, region] of largest.entries()) rank[region] = i + 1;
   const data = new Uint16Array(width * height);
-  for (let i = 0; i < data.length; i++) {
-    const region = components.component[i]!;
-    if (region >= 0) data[i] = rank[region]!;
-  }
+  const { count, start, end } = components.stretches;
+  for (let i = 0; i < count; i++) data.fill(rank[components.component[start[i]!]!]!, start[i], end[i]);
   return { width, height, data };
 }
 

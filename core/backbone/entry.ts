@@ -1,5 +1,5 @@
 /** The JSON beside a network, or its entry in `models.json`: what it can say, and reading it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);

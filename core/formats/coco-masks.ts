@@ -1,5 +1,5 @@
 /** COCO instances as ground truth: annotations painted into one label map per image. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 import type { LabelMap } from '../labels/label-map.ts';
 import { decompressCounts, maskOfCounts } from './rle.ts';

@@ -9,6 +9,14 @@ export interface Box {
   readonly height: number;
 }
 
+/** Stretches of one id within a row, row by row from the left; those of id 0 are left out. */
+export interface RowStretches {
+  readonly count: number;
+  /** [count]: first pixel, and the one behind the last. */
+  readonly start: Uint32Array;
+  readonly end: Uint32Array;
+}
+
 export interface Components {
   readonly count: number;
   /** [height, width]: number of the component, 0 … count − 1 in the order of their first pixels; −1 where the id is 0. */
@@ -17,11 +25,14 @@ export interface Components {
   readonly ids: Uint16Array;
   /** [count]: pixels of each component. */
   readonly pixels: Uint32Array;
+  /** [count]: first pixel of each component. */
+  readonly first: Uint32Array;
+  readonly stretches: RowStretches;
 }
 
 /** The root of a set, halving the path to it on the way. */
-function rootOf(parents: Int32Array, pixel: number): number {
-  let at = pixel;
+function rootOf(parents: Int32Array, stretch: number): number {
+  let at = stretch;
   while (parents[at] !== at) {
     parents[at] = parents[parents[at]!]!;
     at = parents[at]!;
@@ -29,46 +40,93 @@ function rootOf(parents: Int32Array, pixel: number): number {
   return at;
 }
 
-/** Joins two sets; the earlier pixel becomes the root, so that roots are first pixels. */
+/** Joins two sets; the earlier stretch becomes the root, so that roots are first stretches. */
 function join(parents: Int32Array, a: number, b: number): void {
   const [rootA, rootB] = [rootOf(parents, a), rootOf(parents, b)];
   if (rootA < rootB) parents[rootB] = rootA;
   else parents[rootA] = rootB;
 }
 
-/** Per pixel the first pixel (in reading order) of its component; nothing of value where the id is 0. */
-function firstPixels({ width, data }: LabelMap): Int32Array {
-  const parents = new Int32Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const id = data[i]!;
-    if (id === 0) continue;
-    const left = i % width > 0 && data[i - 1] === id;
-    const above = i >= width && data[i - width] === id;
-    parents[i] = left ? parents[i - 1]! : above ? parents[i - width]! : i;
-    // Where the pixel between the two has the id as well, they are joined already.
-    if (left && above && data[i - width - 1] !== id) join(parents, i - width, i);
+/** Maps are mostly smooth: there are far fewer stretches than pixels, and only finding them looks at every pixel. */
+class Stretches implements RowStretches {
+  count = 0;
+  start = new Uint32Array(1024);
+  end = new Uint32Array(1024);
+
+  add(start: number, end: number): void {
+    if (this.count === this.start.length) {
+      this.start = longer(this.start);
+      this.end = longer(this.end);
+    }
+    this.start[this.count] = start;
+    this.end[this.count++] = end;
   }
-  for (let i = 0; i < data.length; i++) if (data[i] !== 0) parents[i] = rootOf(parents, i);
+}
+
+function longer(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const grown = new Uint32Array(2 * array.length);
+  grown.set(array);
+  return grown;
+}
+
+/** @returns the stretches, and [height + 1] where those of each row begin */
+function rowStretches({ width, height, data }: LabelMap): { stretches: Stretches; rows: Uint32Array } {
+  const stretches = new Stretches();
+  const rows = new Uint32Array(height + 1);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (const line = i + width; i < line; ) {
+      const [id, start] = [data[i]!, i];
+      do i++;
+      while (i < line && data[i] === id);
+      if (id !== 0) stretches.add(start, i);
+    }
+    rows[y + 1] = stretches.count;
+  }
+  return { stretches, rows };
+}
+
+/** Per stretch the first one of its component: stretches of one id join where they lie above each other. */
+function joinRows(
+  { width, height, data }: LabelMap,
+  { count, start, end }: RowStretches,
+  rows: Uint32Array,
+): Int32Array {
+  const parents = Int32Array.from({ length: count }, (_, i) => i);
+  for (let y = 1; y < height; y++) {
+    let above = rows[y - 1]!;
+    for (let here = rows[y]!; here < rows[y + 1]!; here++) {
+      const [left, right] = [start[here]! - width, end[here]! - width];
+      while (above < rows[y]! && end[above]! <= left) above++;
+      for (let other = above; other < rows[y]! && start[other]! < right; other++) {
+        if (data[start[other]!] === data[start[here]!]) join(parents, other, here);
+      }
+    }
+  }
   return parents;
 }
 
 /** Numbers the connected regions of every id but 0. */
 export function connectedComponents(map: LabelMap): Components {
   const { data } = map;
-  const first = firstPixels(map);
+  const { stretches, rows } = rowStretches(map);
+  const parents = joinRows(map, stretches, rows);
   const component = new Int32Array(data.length).fill(-1);
-  const ids: number[] = [];
+  const first: number[] = [];
   const pixels: number[] = [];
-  for (let i = 0; i < data.length; i++) {
-    if (data[i] === 0) continue;
-    if (first[i] === i) {
-      component[i] = ids.length;
-      ids.push(data[i]!);
+  for (let i = 0; i < stretches.count; i++) {
+    const [start, end, root] = [stretches.start[i]!, stretches.end[i]!, rootOf(parents, i)];
+    const number = root === i ? first.length : component[stretches.start[root]!]!;
+    if (root === i) {
+      first.push(start);
       pixels.push(0);
-    } else {
-      component[i] = component[first[i]!]!;
     }
-    pixels[component[i]!]!++;
+    component.fill(number, start, end);
+    pixels[number]! += end - start;
   }
-  return { count: ids.length, component, ids: Uint16Array.from(ids), pixels: Uint32Array.from(pixels) };
+  return {
+    ...{ count: first.length, component, stretches },
+    ids: Uint16Array.from(first, pixel => data[pixel]!),
+    pixels: Uint32Array.from(pixels),
+    first: Uint32Array.from(first),
+  };
 }

@@ -1,5 +1,5 @@
 /** Named tensors in one file, in the format of https://github.com/huggingface/safetensors: what keeps a training run. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 
 export interface SavedTensor {

@@ -1,5 +1,5 @@
 /** Where each file lies in a tar archive: found by walking through it once, and written beside it so that nobody has to again. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 import { TarHeaders, tarBlock } from './tar.ts';
 

@@ -130,9 +130,21 @@ const schema = {
   },
 } as const satisfies Schema;
 
+/** The same file with its nodes and weights left as they are written: to read and write it costs hardly anything. */
+const outlineSchema = {
+  ...schema,
+  GraphProto: {
+    ...schema.GraphProto,
+    node: [1, 'bytes', 'many'],
+    initializer: [5, 'bytes', 'many'],
+    valueInfo: [13, 'bytes', 'many'],
+  },
+} as const satisfies Schema;
+
 type OnnxMessage<M extends keyof typeof schema> = Message<typeof schema, M>;
 
 export type ModelProto = OnnxMessage<'ModelProto'>;
+export type ModelOutline = Message<typeof outlineSchema, 'ModelProto'>;
 export type GraphProto = OnnxMessage<'GraphProto'>;
 export type NodeProto = OnnxMessage<'NodeProto'>;
 export type AttributeProto = OnnxMessage<'AttributeProto'>;
@@ -194,21 +206,29 @@ const largestModelBytes = 2 ** 31 - 1;
  * Reads a model; weights are views on `bytes`, nothing is copied.
  * @throws PermanentError if the bytes are not a whole ONNX model
  */
-export function readModel(bytes: Uint8Array): ModelProto {
-  const what = 'not a readable ONNX model';
-  const remedy = 'export or download it again';
-  if (bytes.length === 0) throw new PermanentError(`${what}: the file is empty; ${remedy}`);
-  const model = decodeModel(bytes, what, remedy);
+export const readModel = (bytes: Uint8Array): ModelProto =>
+  whole(bytes, plain => decode(schema, 'ModelProto', plain, unreadable));
+
+/** As `readModel`; what nodes and weights hold is not looked at. @throws PermanentError if the bytes are not a whole ONNX model */
+export const readOutline = (bytes: Uint8Array): ModelOutline =>
+  whole(bytes, plain => decode(outlineSchema, 'ModelProto', plain, unreadable));
+
+const unreadable = 'not a readable ONNX model';
+const remedy = 'export or download it again';
+
+function whole<M extends ModelProto | ModelOutline>(bytes: Uint8Array, read: (plain: Uint8Array) => M): M {
+  if (bytes.length === 0) throw new PermanentError(`${unreadable}: the file is empty; ${remedy}`);
+  const model = decoded(bytes, read);
   if (model.graph === undefined || model.irVersion === undefined)
-    throw new PermanentError(`${what}: it holds no graph; is this another kind of file?`);
+    throw new PermanentError(`${unreadable}: it holds no graph; is this another kind of file?`);
   return model;
 }
 
-function decodeModel(bytes: Uint8Array, what: string, remedy: string): ModelProto {
+function decoded<M>(bytes: Uint8Array, read: (plain: Uint8Array) => M): M {
   // A plain view: Node's Buffer shares memory in `slice`, where weights need copies that are aligned.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    return decode(schema, 'ModelProto', plain, what);
+    return read(plain);
   } catch (cause) {
     if (!(cause instanceof PermanentError)) throw cause;
     throw new PermanentError(`${cause.message}; ${remedy}`, { cause });
@@ -219,8 +239,14 @@ function decodeModel(bytes: Uint8Array, what: string, remedy: string): ModelProt
  * Writes a model. Same model, same bytes.
  * @throws PermanentError above 2 GB, the limit of the format
  */
-export function writeModel(model: ModelProto): Uint8Array<ArrayBuffer> {
-  const bytes = encode(schema, 'ModelProto', model);
+export const writeModel = (model: ModelProto): Uint8Array<ArrayBuffer> =>
+  withinLimit(encode(schema, 'ModelProto', model));
+
+/** @throws PermanentError above 2 GB, the limit of the format */
+export const writeOutline = (model: ModelOutline): Uint8Array<ArrayBuffer> =>
+  withinLimit(encode(outlineSchema, 'ModelProto', model));
+
+function withinLimit(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   if (bytes.length > largestModelBytes)
     throw new PermanentError(`the model takes ${bytes.length} bytes, but ONNX files end at 2 GB; use fewer weights`);
   return bytes;

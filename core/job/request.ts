@@ -1,6 +1,7 @@
 /** A request: what the user wants done with a prefix of images. Uploaded last, it starts the job. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
+import { sayIssues } from './say-issues.ts';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const name = z
@@ -80,13 +81,6 @@ export function parseRequest(document: unknown): JobRequest {
 
 /** The method takes the best of thirty k-means runs (2.4). */
 const restartsOf = (document: object) => ('method' in document && document.method === 'pass' ? { restarts: 30 } : {});
-
-/** The first few complaints of a schema in one line. */
-export const sayIssues = (error: z.ZodError): string =>
-  error.issues
-    .slice(0, 3)
-    .map(issue => `${issue.path.join('.') || 'the document'}: ${issue.message}`)
-    .join('; ');
 
 /** Settings with the method's own choices filled in (`--method pass` sets unit, refinement and attention). */
 export function settleRun(run: RunRequest) {

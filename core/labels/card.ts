@@ -1,7 +1,7 @@
 /** The model card: everything about a published model that is not in its graph (interface 4). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
-import { sayIssues } from '../job/request.ts';
+import { sayIssues } from '../job/say-issues.ts';
 import { decision } from './decision.ts';
 
 const card = z.looseObject({

@@ -12,7 +12,7 @@
  * comes to nothing because somebody else was faster, its entry stays, and is told from the other of the same version by
  * not fitting the classes there are.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 import { type ClassMap, type LabelClass, labelClassSchema, withClasses } from './class-map.ts';
 

@@ -9,7 +9,7 @@
  * Label maps keep the labels of clusters for ever (label id = cluster id + 1). What users see and exports hold is the
  * class id: here labels 1 and 5 are class 1, and label 2 becomes background because class 2 is ignored.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 import { type ClusterId, labelOfCluster } from './label-id.ts';
 import type { LabelMap } from './label-map.ts';

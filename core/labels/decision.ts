@@ -1,5 +1,5 @@
 /** How scores become labels: the decision rule that travels in `card.json` (interface 4). */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const refine = z.strictObject({
   kind: z.literal('guided'),

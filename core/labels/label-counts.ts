@@ -1,5 +1,5 @@
 /** How often labels occur in a set of label maps, and what an edit of the class map would change in it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClassMap, LabelClass } from './class-map.ts';
 import { labelOfCluster } from './label-id.ts';
 import type { LabelMap } from './label-map.ts';

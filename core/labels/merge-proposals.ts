@@ -7,7 +7,7 @@
  *
  * Clusters, not classes, so that the proposals stay right whatever has been renamed or merged since.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PermanentError, UsageError } from '../errors.ts';
 import { mergeClasses } from './class-edits.ts';
 import type { ClassMap } from './class-map.ts';

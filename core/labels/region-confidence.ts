@@ -11,7 +11,7 @@ import type { ScoreMap } from './upsampled-argmax.ts';
  * @returns [count], 0…1
  */
 export function regionConfidence(
-  { component, count }: Components,
+  { component, count, first }: Components,
   { width, height }: Size,
   scores: ScoreMap,
   offset: 0 | 1,
@@ -28,15 +28,13 @@ export function regionConfidence(
       positions[region]!++;
     }
   }
-  for (let i = 0, next = 0; next < count && i < component.length; i++) {
-    if (component[i] !== next) continue;
-    if (positions[next] === 0) {
-      const y = Math.floor((Math.floor(i / width) * scores.height) / height);
-      const x = Math.floor(((i % width) * scores.width) / width);
-      sums[next] = margin(scores, y * scores.width + x, offset);
-      positions[next] = 1;
-    }
-    next++;
+  for (let region = 0; region < count; region++) {
+    if (positions[region] !== 0) continue;
+    const pixel = first[region]!;
+    const y = Math.floor((Math.floor(pixel / width) * scores.height) / height);
+    const x = Math.floor(((pixel % width) * scores.width) / width);
+    sums[region] = margin(scores, y * scores.width + x, offset);
+    positions[region] = 1;
   }
   return sums.map((sum, i) => sum / positions[i]!);
 }

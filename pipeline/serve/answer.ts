@@ -1,11 +1,10 @@
 /** A segmented image in every shape the API answers in. */
 import { toGeoJson } from '#core/api/geo-json';
-import { rounded, type SegmentedMap, segmentsOf } from '#core/api/segments';
+import { rounded, type SegmentedMap, type SegmentOutputs } from '#core/api/segments';
 import type { LabelledImage } from '#core/formats/exporter';
-import { type ExportFormat, exporters } from '#core/formats/exporters';
+import type { ExportFormat } from '#core/formats/exporters';
 import { encodeIndexPng } from '#core/formats/png-index';
 import { colourOf, colourOfHex } from '#core/labels/palette';
-import { regionConfidence } from '#core/labels/region-confidence';
 import { toJson } from '../documents.ts';
 import type { Ports } from '../ports.ts';
 import type { ServedModel } from './model-shelf.ts';
@@ -56,7 +55,7 @@ export async function answerOf(
   if (format !== undefined) return toolAnswer(ports, segmented, mediaType, format);
   if (mediaType === 'image/png') return { mediaType, extension: 'png', bytes: await maskPng(ports, segmented) };
   if (mediaType === 'application/geo+json') {
-    const { segments } = found(segmented, { rle: false, polygons: true });
+    const { segments } = found(segmented);
     return { mediaType, extension: 'geojson', bytes: encoded(toGeoJson(segments, segmented.model.classes.classes)) };
   }
   return { mediaType, extension: 'json', bytes: encoded(await segmentationOf(ports, segmented)) };
@@ -65,9 +64,20 @@ export async function answerOf(
 const encoder = new TextEncoder();
 const encoded = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
 
-function found({ image, model }: Segmented, outputs: { rle: boolean; polygons: boolean }): SegmentedMap {
-  const offset = model.labeller.decision.kind === 'argmax' ? 0 : 1;
-  return segmentsOf(image.map, regions => regionConfidence(regions, image.map, image.scores, offset), outputs);
+/** What has to be known of the regions for an answer; undefined: nothing. */
+export function regionsFor(
+  { outputs = ['rle'] }: SegmentParams,
+  mediaType = 'application/json',
+  format?: ToolFormat,
+): SegmentOutputs | undefined {
+  if (format !== undefined || mediaType === 'image/png') return undefined;
+  if (mediaType === 'application/geo+json') return { rle: false, polygons: true };
+  return { rle: outputs.includes('rle'), polygons: outputs.includes('polygons') };
+}
+
+function found({ image }: Segmented): SegmentedMap {
+  if (!image.segmented) throw new Error('internal: the answer lists segments that were not looked for');
+  return image.segmented;
 }
 
 /** The label map as `predict` writes it, in the colours of the classes. */
@@ -84,16 +94,12 @@ export function maskPng({ images }: AnswerPorts, { image, model }: Segmented): P
 /** The document `Segmentation`. */
 export async function segmentationOf(ports: AnswerPorts, segmented: Segmented): Promise<object> {
   const { id, name, model, image, params } = segmented;
-  const outputs = params.outputs ?? ['rle'];
   const { width, height } = image.map;
   const pixels = width * height;
-  const { classes, segments, total } = found(segmented, {
-    rle: outputs.includes('rle'),
-    polygons: outputs.includes('polygons'),
-  });
+  const { classes, segments, total } = found(segmented);
   const byId = new Map(model.classes.classes.map(item => [item.id, item]));
   const background = pixels - classes.reduce((sum, item) => sum + item.pixels, 0);
-  const mask = outputs.includes('mask') && Buffer.from(await maskPng(ports, segmented)).toString('base64');
+  const mask = params.outputs?.includes('mask') && Buffer.from(await maskPng(ports, segmented)).toString('base64');
   return {
     id,
     model: { name: model.name, version: model.card.modelVersion, sha256: model.sha256 },
@@ -106,7 +112,7 @@ export async function segmentationOf(ports: AnswerPorts, segmented: Segmented): 
       return { id, name, color, pixels: own, share: own / pixels, ...rest };
     }),
     segments,
-    ...(mask !== false && { mask }),
+    ...(mask && { mask }),
     warnings:
       total > segments.length
         ? [`${total} segments; the ${segments.length} largest are listed, classes count all`]
@@ -120,6 +126,7 @@ async function toolAnswer(
   mediaType: string,
   format: ToolFormat,
 ): Promise<Answer> {
+  const { exporters } = await import('#core/formats/exporters');
   const { map, confidence, classes } = image;
   const labelled: LabelledImage = { image: name, name, map, confidence };
   const context = {

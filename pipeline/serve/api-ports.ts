@@ -28,7 +28,7 @@ export type FetchedUrl =
   /** Allowed, but it did not work. */
   | { readonly kind: 'failed'; readonly reason: string };
 
-export interface ServePorts extends Pick<Ports, 'models' | 'images' | 'digest' | 'clock' | 'tuning'> {
+export interface ServePorts extends Pick<Ports, 'models' | 'images' | 'pixels' | 'digest' | 'clock' | 'tuning'> {
   readonly source: ModelSource;
   /** Where jobs and large results lie; undefined where there is no such place. */
   readonly store?: ObjectStore;

@@ -1,16 +1,24 @@
 /** What each operation of the document does. */
 
+import type { SegmentOutputs } from '#core/api/segments';
 import { keptClasses } from '#core/labels/class-map';
-import { playgroundPage, playgroundPolicy } from '#core/pages/playground';
 import type { Turnstile } from '#core/turnstile';
 import { mapInOrder } from '../in-flight.ts';
 import { programVersion } from '../version.ts';
 import type { Admission } from './admission.ts';
-import { type Answer, answerOf, jsonAnswer, type Segmented, segmentationOf, type ToolFormat } from './answer.ts';
+import {
+  type Answer,
+  answerOf,
+  jsonAnswer,
+  regionsFor,
+  type Segmented,
+  segmentationOf,
+  type ToolFormat,
+} from './answer.ts';
 import type { ServeLimits, ServePorts } from './api-ports.ts';
 import { type ImageSource, readImageBytes } from './image-bytes.ts';
 import { inferAnswer, inferModel, jsonLengthHeader, readInferRequest } from './infer.ts';
-import { createJob, listJobs, type NewJob, readJob } from './job-requests.ts';
+import type { NewJob } from './job-requests.ts';
 import type { ModelFacts, ModelShelf, ServedModel } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { parseJson } from './request-body.ts';
@@ -84,12 +92,13 @@ async function segmented(
   id: string,
   model: ServedModel,
   { image, params, name }: Wanted,
+  segments: SegmentOutputs | undefined,
 ): Promise<Segmented> {
   const given = image instanceof Uint8Array || image.base64 !== undefined;
   const letGo = given ? () => undefined : admission.hold(limits.imageBytes);
   try {
     const bytes = image instanceof Uint8Array ? image : await readImageBytes(ports, limits, image);
-    const result = await turns.run(() => segmentImage(ports, limits, model, bytes, params));
+    const result = await turns.run(() => segmentImage(ports, limits, model, bytes, params, segments));
     return { id, name, model, image: result, params };
   } finally {
     letGo();
@@ -99,8 +108,9 @@ async function segmented(
 const segment: Handler = async (world, call) => {
   const wanted = wantedOf(world, call);
   return world.shelf.use(wanted.params.model, async model => {
-    const result = await segmented(world, call.id, model, wanted);
-    return { answer: await answerOf(world.ports, result, call.accept, call.query.format as ToolFormat | undefined) };
+    const format = call.query.format as ToolFormat | undefined;
+    const result = await segmented(world, call.id, model, wanted, regionsFor(wanted.params, call.accept, format));
+    return { answer: await answerOf(world.ports, result, call.accept, format) };
   });
 };
 
@@ -114,7 +124,8 @@ const segmentBatch: Handler = async (world, { id, body }) => {
   return world.shelf.use(params.model, async model => {
     const one = async ({ image, name = unnamed }: Batch['images'][number], i: number): Promise<object> => {
       try {
-        const result = await segmented(world, `${id}-${i}`, model, { image, params, name: wellFormed(name) });
+        const wanted = { image, params, name: wellFormed(name) };
+        const result = await segmented(world, `${id}-${i}`, model, wanted, regionsFor(params));
         return { segmentation: await segmentationOf(world.ports, result) };
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -162,11 +173,17 @@ const getModel: Handler = async (world, { names }) => {
   return answered({ ...(await summaryOf(world, model)), classes, card: model.card });
 };
 
-const jobList: Handler = async ({ ports }, { query }) =>
-  answered(await listJobs(ports, (query.limit as number | undefined) ?? 50, query.after as string | undefined));
+/** What few requests need is loaded for the first of them: it would hold up the start. */
+const jobRequests = () => import('./job-requests.ts');
+
+const jobList: Handler = async ({ ports }, { query }) => {
+  const { listJobs } = await jobRequests();
+  return answered(await listJobs(ports, (query.limit as number | undefined) ?? 50, query.after as string | undefined));
+};
 
 const newJob: Handler = async ({ ports }, { body, header, subject }) => {
   const job = validate<NewJob>('NewJob', parseJson(body));
+  const { createJob } = await jobRequests();
   const made = await createJob(ports, job, header['Idempotency-Key'] as string | undefined, subject);
   return { ...answered(made), status: 201, headers: { location: `/v1/jobs/${made.id}` } };
 };
@@ -181,12 +198,13 @@ const infer: Handler = async (world, { id, names, body, bodyType, header }) => {
   }
   const { request, image } = readInferRequest(body, jsonLength);
   return world.shelf.use(names.name, async model => {
-    const result = await segmented(world, id, model, { image, params: {}, name: unnamed });
+    const result = await segmented(world, id, model, { image, params: {}, name: unnamed }, undefined);
     return inferAnswer(result, request);
   });
 };
 
 const playground: Handler = async () => {
+  const { playgroundPage, playgroundPolicy } = await import('#core/pages/playground');
   const bytes = new TextEncoder().encode(playgroundPage({ version: programVersion }));
   return {
     answer: { mediaType: 'text/html', extension: 'html', bytes },
@@ -202,7 +220,10 @@ export const handlers: Readonly<Record<string, Handler>> = {
   getModel,
   listJobs: jobList,
   createJob: newJob,
-  getJob: async ({ ports }, { names }) => answered(await readJob(ports, names.id!)),
+  getJob: async ({ ports }, { names }) => {
+    const { readJob } = await jobRequests();
+    return answered(await readJob(ports, names.id!));
+  },
   health: async () => answered({ status: 'ok' }),
   ready: async world => {
     await assertReady(world);

@@ -23,12 +23,17 @@ function ready(route: Route): ReadyRoute {
   const { path, operation } = route;
   const source = path.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? `(?<${part}>[^/]+)` : escaped(part)));
   const declared = operation.parameters ?? [];
+  const parametersIn = (place: 'query' | 'header') =>
+    new Parameters(
+      `${operation.operationId}.${place}`,
+      declared.filter(parameter => parameter.in === place),
+    );
   const answer = operation.responses[200] ?? operation.responses[201];
   return {
     ...route,
     pattern: new RegExp(`^${source.join('')}$`),
-    query: new Parameters(declared.filter(parameter => parameter.in === 'query')),
-    header: new Parameters(declared.filter(parameter => parameter.in === 'header')),
+    query: parametersIn('query'),
+    header: parametersIn('header'),
     offered: answer && 'content' in answer ? Object.keys(answer.content ?? {}) : [],
     taken: operation.requestBody && Object.keys(operation.requestBody.content),
     open: operation.security?.length === 0,

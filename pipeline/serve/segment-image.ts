@@ -1,11 +1,11 @@
 /** From the bytes of an image to its map of class ids: the same labels as `predict`, with the classes as they are named now. */
+
+import type { SegmentedMap, SegmentOutputs } from '#core/api/segments';
 import { RejectedInput } from '#core/errors';
 import type { Size } from '#core/image/model-input';
 import { keptClasses, type LabelClass } from '#core/labels/class-map';
 import type { LabelMap } from '#core/labels/label-map';
-import { pseudoLabel } from '#core/labels/pseudo-label';
-import type { ScoreMap } from '#core/labels/upsampled-argmax';
-import { runModel } from '../labeller.ts';
+import { labelImage } from '../labeller.ts';
 import type { Ports } from '../ports.ts';
 import type { ServeLimits } from './api-ports.ts';
 import type { ServedModel } from './model-shelf.ts';
@@ -26,33 +26,31 @@ export interface SegmentedImage {
   readonly original: Size;
   readonly notes: readonly string[];
   readonly confidence: number;
-  readonly scores: ScoreMap;
+  /** Undefined where it was not asked for. */
+  readonly segmented: SegmentedMap | undefined;
   /** Classes that may occur. */
   readonly classes: readonly LabelClass[];
 }
 
-/** @throws Problem 422 for an image that cannot be read or parameters that the model does not fit */
+/**
+ * @param segments what to tell about each connected region; undefined: regions are not looked for
+ * @throws Problem 422 for an image that cannot be read or parameters that the model does not fit
+ */
 export async function segmentImage(
-  ports: Pick<Ports, 'images'>,
+  ports: Pick<Ports, 'images' | 'pixels'>,
   limits: ServeLimits,
   model: ServedModel,
   bytes: Uint8Array,
   params: SegmentParams,
+  segments: SegmentOutputs | undefined,
 ): Promise<SegmentedImage> {
   const classes = wantedClasses(model, params.classes);
   const labeller = withThreshold(model, params.threshold);
   const decoded = await decode(ports, limits, bytes, params.size);
-  const { scores, foreground, image } = await runModel(ports, labeller, decoded.image);
-  const { map, confidence } = pseudoLabel(labeller.decision, scores, foreground, image);
+  const wishes = { classIds: classIds(model, params.classes), ...(segments && { segments }) };
+  const { map, confidence, segmented } = await labelImage(ports, labeller, decoded.image, wishes);
   const { width, height, notes } = decoded;
-  return {
-    map: toClassIds(map, model, params.classes),
-    original: { width, height },
-    notes,
-    confidence,
-    scores,
-    classes,
-  };
+  return { map, original: { width, height }, notes, confidence, segmented, classes };
 }
 
 /** @throws Problem 422 naming ids that are no classes */
@@ -99,12 +97,9 @@ function targetSize(shown: Size, { pixels }: ServeLimits, longest = Number.POSIT
   return size;
 }
 
-/** Ignored classes, and those not asked for, become background. */
-function toClassIds(map: LabelMap, { lookup }: ServedModel, ids: readonly number[] | undefined): LabelMap {
+/** [label id] → class id. Ignored classes, and those not asked for, become background. */
+function classIds({ lookup }: ServedModel, ids: readonly number[] | undefined): Uint16Array {
   const wanted = ids && new Set(ids);
   // A label that no class holds is nobody's: background, like everything ignored.
-  const table = Uint16Array.from(lookup, id => (id > 0 && (!wanted || wanted.has(id)) ? id : 0));
-  const data = new Uint16Array(map.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = table[map.data[i]!] ?? 0;
-  return { width: map.width, height: map.height, data };
+  return Uint16Array.from(lookup, id => (id > 0 && (!wanted || wanted.has(id)) ? id : 0));
 }

@@ -1,5 +1,5 @@
 /** JSON Web Tokens: whether a request carries one that was signed for this server (RFC 7519, RFC 8725). */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../ports.ts';
 import type { TokenRules } from './api-ports.ts';
 import { Problem } from './problem.ts';

@@ -1,38 +1,16 @@
 /** The OpenAPI document at work: what comes in is held against its schemas, and against nothing else. */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { openApi, type Parameter } from '#core/api/openapi';
 import { programVersion } from '../version.ts';
+import { type BodyName, checkOf, type ParametersName } from './checks.ts';
 import { Problem, type Violation } from './problem.ts';
 
 /** The document as served. */
 export const document = openApi(programVersion);
 
-const id = 'openapi';
-
-/** Without `allErrors`: a hostile body could make a list of errors larger than itself. */
-const options = {
-  strict: true,
-  strictTypes: false,
-  strictRequired: false,
-  allowUnionTypes: true,
-  validateFormats: false,
-  // Tests do that; here it would cost every start.
-  validateSchema: false,
-} as const;
-/** `strictSchema` off: the document around the schemas has words of its own. */
-const bodies = new Ajv2020({ ...options, strictSchema: false }).addSchema(document, id);
-/** Parameters come as text. */
-const texts = new Ajv2020({ ...options, coerceTypes: true });
-
-const compiled = new Map<string, ValidateFunction>();
-
 /** @throws Problem 400 naming what violates the schema of that name */
-export function validate<T>(name: keyof typeof document.components.schemas, value: unknown, root = ''): T {
-  let check = compiled.get(name);
-  if (!check) {
-    check = bodies.compile({ $ref: `${id}#/components/schemas/${name}` });
-    compiled.set(name, check);
-  }
+export function validate<T>(name: BodyName, value: unknown, root = ''): T {
+  const check = checkOf(name);
   if (!check(value)) throw violation(check.errors ?? [], root);
   return value as T;
 }
@@ -49,21 +27,13 @@ const violation = (errors: readonly ErrorObject[], root: string): Problem => {
 
 /** The parameters an operation declares in one place, as one checked object. */
 export class Parameters {
+  readonly #name: ParametersName;
   readonly #declared: readonly Parameter[];
-  #compiled: ValidateFunction | undefined;
 
-  constructor(declared: readonly Parameter[]) {
+  /** @param name what `checkOf` knows them by */
+  constructor(name: ParametersName, declared: readonly Parameter[]) {
+    this.#name = name;
     this.#declared = declared;
-  }
-
-  /** On first use: most routes are never asked for. */
-  get #check(): ValidateFunction {
-    this.#compiled ??= texts.compile({
-      type: 'object',
-      properties: Object.fromEntries(this.#declared.map(({ name, schema }) => [name, schema])),
-      required: this.#declared.filter(({ required }) => required).map(({ name }) => name),
-    });
-    return this.#compiled;
   }
 
   get names(): readonly string[] {
@@ -86,7 +56,7 @@ export class Parameters {
       values[name] = schema.type !== 'array' ? list[0] : list.length === 1 && list[0] === '' ? [] : list;
     }
     if (this.#declared.length === 0) return values;
-    const check = this.#check;
+    const check = checkOf(this.#name);
     if (!check(values)) throw violation(check.errors ?? [], '');
     // A text as 1e999 becomes a number, but none that anything can be done with.
     const endless = Object.keys(values).find(

@@ -67,7 +67,7 @@ describe('a worker that dies', () => {
   const one = (): TensorValue => ({ type: 'bool', dims: [1], data: Uint8Array.of(1) });
 
   test('rejects its run; the others go on in its place', async () => {
-    const pool = new SessionPool([await open(), await open()]);
+    const pool = new SessionPool(await open(), { most: 2, open });
     const [broken, ...fine] = await Promise.allSettled([
       pool.run({ exit: one() }),
       pool.run({}),
@@ -80,12 +80,51 @@ describe('a worker that dies', () => {
   });
 
   test('rejects whoever waits when none is left, and later runs', async () => {
-    const pool = new SessionPool([await open()]);
+    const pool = new SessionPool(await open(), { most: 1, open });
     const results = await Promise.allSettled([pool.run({ error: one() }), pool.run({}), pool.run({})]);
     const reason = new Error('the session broke down: something burst');
     expect(results).toEqual(results.map(() => ({ status: 'rejected', reason })));
     await expect(pool.run({})).rejects.toThrow(reason.message);
     await pool.release();
+  });
+});
+
+describe('a pool', () => {
+  const script = new URL('./crashing-worker.mjs', import.meta.url);
+  const first = () => Session.open(new Uint8Array(1), {}, script);
+
+  test('opens sessions when runs find none free, and no more than it may', async () => {
+    let opened = 0;
+    const open = () => {
+      opened++;
+      return first();
+    };
+    const pool = new SessionPool(await first(), { most: 3, open });
+    await pool.run({});
+    await pool.run({});
+    expect(opened).toBe(0);
+    await Promise.all([pool.run({}), pool.run({})]);
+    expect(opened).toBe(1);
+    await Promise.all(Array.from({ length: 9 }, () => pool.run({})));
+    expect(opened).toBe(2);
+    await pool.release();
+  });
+
+  test('tells one who waits when no other can be opened, and lets go of all that were', async () => {
+    const sessions: Session[] = [];
+    const open = async () => {
+      throw new Error('no room');
+    };
+    const letGo = async (all: readonly Session[]) => {
+      sessions.push(...all);
+      await Promise.all(all.map(session => session.close()));
+    };
+    const pool = new SessionPool(await first(), { most: 2, open, letGo });
+    const results = await Promise.allSettled([pool.run({}), pool.run({}), pool.run({})]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(results[1]).toMatchObject({ reason: new Error('no room') });
+    await pool.release();
+    expect(sessions).toHaveLength(1);
   });
 });
 
