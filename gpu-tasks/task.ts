@@ -31,7 +31,7 @@ async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Po
     digest: nodeDigest,
     clock: systemClock,
     log,
-    tuning: { threads: settings.threads ?? availableParallelism() },
+    tuning: { threads: settings.threads ?? availableParallelism(), sliceSeconds: settings.sliceSeconds },
     place: `s3://${settings.bucket}`,
   };
 }
