@@ -70,7 +70,8 @@ await build({
   outdir: 'dist/gpu-task',
   packages: 'external',
 });
-for (const file of ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.sha256', 'package.json', 'package-lock.json'])
+const taskContext = ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.txt', 'gpu-tasks/providers.sha256'];
+for (const file of [...taskContext, 'package.json', 'package-lock.json'])
   cpSync(root + file, `${root}dist/gpu-task/${basename(file)}`);
 copyPictureLayer();
 // For browsers and Node alike, with its types beside it.

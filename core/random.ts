@@ -1,5 +1,7 @@
 /** Seeded random numbers: the only source of chance in the house. */
 
+export type RandomState = readonly [a: number, b: number, c: number, counter: number];
+
 /** sfc32 by C. Doty-Humphrey (PractRand), seeded by splitmix32 from one 32-bit number. Same seed, same numbers, everywhere. */
 export class Random {
   #a: number;
@@ -21,6 +23,18 @@ export class Random {
     this.#b = mix();
     this.#c = mix();
     for (let i = 0; i < 12; i++) this.uint32();
+  }
+
+  /** What `restored` goes on from. */
+  get state(): RandomState {
+    return [this.#a, this.#b, this.#c, this.#counter];
+  }
+
+  /** Gives the numbers that the one whose state this was would have given next. */
+  static restored(state: RandomState): Random {
+    const random = new Random(0);
+    [random.#a, random.#b, random.#c, random.#counter] = state;
+    return random;
   }
 
   uint32(): number {

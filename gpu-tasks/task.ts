@@ -34,7 +34,7 @@ async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Po
     digest: nodeDigest,
     clock: systemClock,
     log,
-    tuning: { threads },
+    tuning: { threads, sliceSeconds: settings.sliceSeconds },
     place: `s3://${settings.bucket}`,
   };
 }

@@ -40,6 +40,8 @@ const stageAccess: Readonly<Record<Exclude<Stage, 'plan' | 'publish'>, Access>> 
   embed: piece('embed', { reads: [shard, images, backbones, output('attend'), output('embed')] }),
   cluster: piece('cluster', {
     reads: [backbones, output('attend'), output('embed'), marker('embed'), output('cluster')],
+    // Checkpoints of a long k-means run, once it is over.
+    deletes: [output('cluster')],
   }),
   label: piece('label', {
     reads: [shard, images, models, output('attend'), output('cluster'), output('evaluate')],

@@ -15,6 +15,7 @@ import { candidate, choose, clustersOf } from './choose-clusters.ts';
 import { readObject } from './documents.ts';
 import type { EmbedSummary } from './embed.ts';
 import { runKmeans } from './kmeans.ts';
+import { KmeansCheckpoints } from './kmeans-checkpoints.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
@@ -46,7 +47,8 @@ async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
     seed: seedOf(run.seed, number),
     iterations: mostIterations,
   } as const;
-  const { centroids, objective, iterations, converged } = await runKmeans(vectors, options, ports);
+  const keeper = new KmeansCheckpoints(ports, outputKey(plan, 'cluster', piece, 'checkpoint.tar'));
+  const { centroids, objective, iterations, converged } = await runKmeans(vectors, { ...options, keeper }, ports);
   const npy = writeNpy({
     kind: 'float32',
     data: Float32Array.from(centroids.data),
@@ -61,6 +63,7 @@ async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
     { objective, iterations: iterations.length, converged } satisfies RestartSummary,
     started,
   );
+  await keeper.clear();
 }
 
 /** What the best restart tells. */

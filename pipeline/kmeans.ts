@@ -14,12 +14,12 @@ import {
 import type { Metric } from '#core/clustering/metric';
 import type { VectorSet } from '#core/clustering/vector-set';
 import { PermanentError } from '#core/errors';
-import { Random, seedOf } from '#core/random';
+import { Random, type RandomState, seedOf } from '#core/random';
 import { assignSessions, type ClusterPorts } from './assign-vectors.ts';
 import { inspectVectors, type VectorFacts } from './inspect-vectors.ts';
 import { plusPlusSeeds, randomSeeds } from './kmeans-seeds.ts';
 import type { Model } from './ports.ts';
-import { PrunedAssignment } from './pruned-assignment.ts';
+import { type AssignmentState, PrunedAssignment } from './pruned-assignment.ts';
 import { rowsPerBlock, type VectorSource } from './vector-source.ts';
 
 export interface KmeansOptions {
@@ -35,6 +35,23 @@ export interface KmeansOptions {
   /** A run ends when the objective falls by less than this share of itself. @default 1e-4 */
   readonly tolerance?: number;
   readonly reportIteration?: (restart: number, statistics: IterationStatistics) => void;
+  /** Keeps a run that may be cut. Not with several restarts. */
+  readonly keeper?: KmeansKeeper | undefined;
+}
+
+/** Where a run is, between two iterations. */
+export interface KmeansPosition {
+  readonly centroids: Centroids;
+  readonly assignment: AssignmentState;
+  readonly iterations: readonly IterationStatistics[];
+  readonly random: RandomState;
+}
+
+export interface KmeansKeeper {
+  /** Where an earlier run was cut; undefined: nowhere. */
+  load(): Promise<KmeansPosition | undefined>;
+  /** After an iteration that was not the last. What it throws ends the run. */
+  keep(position: KmeansPosition): Promise<void>;
 }
 
 export interface KmeansRun {
@@ -72,9 +89,10 @@ export async function runKmeans(
   try {
     const runs: KmeansRun[] = [];
     for (let restart = 0; restart < (options.restarts ?? 1); restart++) {
-      const random = new Random(seedOf('k-means', options.seed, restart));
-      const seeds = await firstCentroids(source, options, work, random);
-      runs.push(await iterate(source, options, work, seeds, random, restart));
+      const kept = await options.keeper?.load();
+      const random = kept ? Random.restored(kept.random) : new Random(seedOf('k-means', options.seed, restart));
+      const start = kept ?? { centroids: await firstCentroids(source, options, work, random), iterations: [] };
+      runs.push(await iterate(source, options, work, start, random, restart));
     }
     const objectives = runs.map(run => run.objective);
     const restart = objectives.indexOf(Math.min(...objectives));
@@ -120,16 +138,17 @@ async function firstCentroids(
 
 async function iterate(
   source: VectorSource,
-  { clusters, metric, iterations = 20, tolerance = 1e-4, reportIteration }: KmeansOptions,
+  { clusters, metric, iterations = 20, tolerance = 1e-4, reportIteration, keeper }: KmeansOptions,
   { facts, model, inFlight }: Work,
-  seeds: Centroids,
+  start: Pick<KmeansPosition, 'centroids' | 'iterations'> & Partial<KmeansPosition>,
   random: Random,
   restart: number,
 ): Promise<KmeansRun> {
   const rows = rowsPerBlock(clusters);
-  const assignment = new PrunedAssignment(source, clusters, { metric, facts, model, inFlight, rows });
-  const history: IterationStatistics[] = [];
-  for (let centroids = seeds; ; ) {
+  const from = start.assignment;
+  const assignment = new PrunedAssignment(source, clusters, { metric, facts, model, inFlight, rows, from });
+  const history = [...start.iterations];
+  for (let { centroids } = start; ; ) {
     const { sums, moved, compared } = await assignment.step(centroids);
     const objective = objectiveOf(sums, centroids, facts.squares);
     const means = meanCentroids(sums, centroids, metric);
@@ -148,5 +167,6 @@ async function iterate(
     if (converged || history.length >= iterations) {
       return { centroids: toVectorSet(centroids), objective, converged, iterations: history };
     }
+    await keeper?.keep({ centroids, assignment: assignment.state, iterations: history, random: random.state });
   }
 }

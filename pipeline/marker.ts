@@ -33,8 +33,8 @@ export async function finishPiece<Summary>(
     const standing = (await ports.store.putNew(key, bytes)) ? bytes : await readObject(ports.store, key);
     written.push({ key, bytes: standing.length, sha256: ports.digest.sha256(standing) });
   }
-  const milliseconds = ports.clock.now() - started;
-  const { dollarsPerHour } = ports;
+  const { dollarsPerHour, earlierMilliseconds = 0 } = ports;
+  const milliseconds = earlierMilliseconds + ports.clock.now() - started;
   const dollars = dollarsPerHour === undefined ? {} : { dollars: (milliseconds / 3_600_000) * dollarsPerHour };
   const marker: Marker<Summary> = { piece, outputs: written, milliseconds, ...dollars, summary };
   await ports.store.putNew(keys.marker(plan.job, stage, plan.fingerprints[stage], piece), toJson(marker));

@@ -4,7 +4,14 @@ import { PermanentError } from '#core/errors';
 import { sayIssues } from '#core/job/say-issues';
 import { stages } from '#core/job/stage';
 
-const work = z.strictObject({ v: z.literal(1), job: z.string(), stage: z.enum(stages), piece: z.string() });
+/** `slice`: of a piece that takes long, the first is 1 and says nothing. */
+const work = z.strictObject({
+  v: z.literal(1),
+  job: z.string(),
+  stage: z.enum(stages),
+  piece: z.string(),
+  slice: z.int().min(2).optional(),
+});
 /** `resume` asks for every missing piece again, for a queue that forgot them. */
 const advance = z.strictObject({
   v: z.literal(1),

@@ -148,6 +148,8 @@ export interface Log {
 /** Tuning that changes speed, never results. */
 export interface Tuning {
   readonly threads: number;
+  /** How long one message is worked on where a piece can be cut (`pipeline/slices`). Undefined: to the piece's end. */
+  readonly sliceSeconds?: number;
 }
 
 export interface Ports {
@@ -162,6 +164,8 @@ export interface Ports {
   readonly tuning: Tuning;
   /** What an hour of this machine costs, where it is rented and the price is known (core/job/prices): for the receipt. */
   readonly dollarsPerHour?: number;
+  /** What earlier slices of the piece took (`pipeline/slices`). */
+  readonly earlierMilliseconds?: number;
   /** How people name the place of the results, for pages only: the folder as typed, or its S3 address. */
   readonly place: string;
 }

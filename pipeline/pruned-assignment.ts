@@ -19,6 +19,13 @@ export interface AssignmentStep {
   readonly compared: number;
 }
 
+/** What a run can go on from: with it and the centroids the next step's sums are the same to the last bit. */
+export interface AssignmentState {
+  /** Of every vector, -1 before the first step. */
+  readonly clusters: Int32Array;
+  readonly sums: ClusterSums;
+}
+
 export interface PrunedOptions {
   readonly metric: Metric;
   readonly facts: VectorFacts;
@@ -28,6 +35,8 @@ export interface PrunedOptions {
   readonly inFlight: number;
   /** Vectors per batch. */
   readonly rows: number;
+  /** Bounds are not kept: the first step compares every vector again, and finds the same. */
+  readonly from?: AssignmentState | undefined;
 }
 
 /** Exact distances are given up for a step when, after so many, fewer than one in so many settles anything. */
@@ -66,11 +75,16 @@ export class PrunedAssignment {
   constructor(source: VectorSource, clusters: number, options: PrunedOptions) {
     this.#source = source;
     this.#options = options;
-    this.#clusters = new Int32Array(source.count).fill(-1);
+    this.#clusters = options.from?.clusters ?? new Int32Array(source.count).fill(-1);
     this.#upper = new Float64Array(source.count).fill(Number.POSITIVE_INFINITY);
     this.#lower = new Float64Array(source.count);
-    this.#sums = emptySums(clusters, source.dimension);
+    this.#sums = options.from?.sums ?? emptySums(clusters, source.dimension);
     this.#originLength = Math.hypot(...options.facts.origin);
+  }
+
+  /** The arrays themselves: the next step changes them. */
+  get state(): AssignmentState {
+    return { clusters: this.#clusters, sums: this.#sums };
   }
 
   async step(centroids: Centroids): Promise<AssignmentStep> {

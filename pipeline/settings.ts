@@ -23,6 +23,8 @@ export const settingNames = {
   threads: 'SELFLABEL_THREADS',
   /** Tasks only, if not as `visibilitySeconds` says: how long a message stays hidden without a heartbeat. */
   visibility: 'SELFLABEL_VISIBILITY_SECONDS',
+  /** Tasks only, if not as `sliceSeconds` says: how long a message of a long piece is worked on. */
+  slice: 'SELFLABEL_SLICE_SECONDS',
 } as const;
 
 /** Where a stage's messages are worked off: a function on Lambda, or a GPU task on ECS. */
@@ -128,6 +130,12 @@ export const visibilitySeconds = (queue: QueueName): number => {
 };
 const taskVisibilitySeconds = 300;
 
+/**
+ * Seconds after which a long piece (a training, a k-means run) stores a checkpoint and goes on with another message. What
+ * comes before the first step is done in every slice: a slice is long beside it, and far below the 12 hours of SQS.
+ */
+export const sliceSeconds = 1800;
+
 /** Tries before a message goes to the dead-letter queue. */
 export const maxReceives = (queue: QueueName): number => ((taskNames as readonly string[]).includes(queue) ? 5 : 3);
 
@@ -162,6 +170,7 @@ const task = z.object({
   [settingNames.task]: z.enum(taskNames as [TaskName, ...TaskName[]]),
   [settingNames.threads]: z.coerce.number().int().min(1).max(256).optional(),
   [settingNames.visibility]: z.coerce.number().int().min(3).max(43_200).optional(),
+  [settingNames.slice]: z.coerce.number().min(0).max(36_000).optional(),
 });
 
 export interface CloudSettings {
@@ -178,6 +187,7 @@ export interface TaskSettings extends CloudSettings {
   /** Undefined: all cores. */
   readonly threads: number | undefined;
   readonly visibilitySeconds: number;
+  readonly sliceSeconds: number;
 }
 
 /** @throws PermanentError that names the variable that is missing or wrong */
@@ -201,6 +211,7 @@ export function readTaskSettings(environment: Environment): TaskSettings {
     task: read[settingNames.task],
     threads: read[settingNames.threads],
     visibilitySeconds: read[settingNames.visibility] ?? visibilitySeconds(read[settingNames.task]),
+    sliceSeconds: read[settingNames.slice] ?? sliceSeconds,
   };
 }
 

@@ -18,6 +18,7 @@ import { plan } from './plan.ts';
 import type { Ports } from './ports.ts';
 import { publish } from './publish.ts';
 import { type Queues, sendWork } from './queues.ts';
+import { workInSlices } from './slices.ts';
 
 export type { Queues } from './queues.ts';
 
@@ -34,7 +35,8 @@ export const stageFunctions: Readonly<Record<Exclude<Stage, 'plan'>, StageFuncti
 };
 
 /**
- * Does what one message asks for: the piece, unless its marker says it is done, then word to `advance`.
+ * Does what one message asks for: the piece, unless its marker says it is done, then word to `advance`. Of a piece that takes
+ * long a slice, then the message of the next.
  * A PermanentError ends the job with its reason; any other error flies on, so that the queue tries again.
  */
 export async function runMessage(ports: Ports, queues: Queues, body: string): Promise<void> {
@@ -63,17 +65,19 @@ async function runParsed(ports: Ports, queues: Queues, message: Message): Promis
     await advance(ports, message.job, messages => sendWork(queues, messages), message.resume);
     return;
   }
-  await runPiece(ports, message);
+  if (!(await runPiece(ports, queues, message))) return;
   const finished: Message = { v: 1, job: message.job, stage: 'advance' };
   await queues.control.send([JSON.stringify(finished)]);
 }
 
-async function runPiece(ports: Ports, { job, stage, piece }: WorkMessage): Promise<void> {
+/** @returns whether it is done now, by whomever */
+async function runPiece(ports: Ports, queues: Queues, message: WorkMessage): Promise<boolean> {
+  const { job, stage, piece } = message;
   if (stage === 'plan') {
     await plan(ports, job);
-    return;
+    return true;
   }
   const planned = await readJson<Plan>(ports.store, keys.plan(job));
-  if (await hasMarker(ports.store, planned, stage, piece)) return;
-  await stageFunctions[stage](ports, planned, piece);
+  if (await hasMarker(ports.store, planned, stage, piece)) return true;
+  return workInSlices(ports, queues, planned, message, own => stageFunctions[stage](own, planned, piece));
 }

@@ -6,6 +6,7 @@ import type { TrainingStep } from '#core/graph/training-step';
 import { fromJson, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import type { Model, ObjectStore, Ports, Tensors, TensorValue } from './ports.ts';
+import { beginSlice, SliceOver } from './slices.ts';
 
 /** Everything is a function of the number of the step (from 0 on), so that a run can go on anywhere. */
 export interface TrainingRun {
@@ -19,7 +20,7 @@ export interface TrainingRun {
   /** Where the run keeps itself: `<prefix>checkpoint.safetensors`, `<prefix>steps.json`, `<prefix>log.jsonl`. */
   readonly prefix: string;
   /** Seconds of work that a kill may cost. Default 20. */
-  readonly sliceSeconds?: number;
+  readonly checkpointSeconds?: number;
 }
 
 /** What one step told. */
@@ -53,7 +54,8 @@ const runKeys = (prefix: string) => ({
 });
 
 /**
- * Runs all steps that are missing. On one kind of CPU the result does not depend on how often the run was killed.
+ * Runs all steps that are missing. On one kind of CPU the result does not depend on how often the run was killed or cut.
+ * @throws SliceOver, with a checkpoint, where pieces are worked on in slices
  * @throws PermanentError if the loss or a parameter is no finite number (the last good checkpoint stays), or if the
  *   checkpoint is that of another model
  */
@@ -168,6 +170,7 @@ class Runner {
     const history = [...start.history];
     let { state, done } = start;
     let [saved, savedAt] = [done, clock.now()];
+    const isSliceOver = beginSlice(this.#ports);
     const ahead = mapInOrder(numbers(done, this.#steps), batchesAhead, async i => ({
       i,
       batch: await this.#run.feeds(i),
@@ -176,17 +179,18 @@ class Runner {
       const { before, next, record } = await this.#step(i, batch, state);
       if (!Number.isFinite(record.loss)) throw this.#broken(record, saved);
       // Parameters are good once a loss was computed from them: those before this step are, those after it may not be.
-      if (i > saved && clock.now() - savedAt >= 1000 * (this.#run.sliceSeconds ?? 20)) {
+      if (i > saved && clock.now() - savedAt >= 1000 * (this.#run.checkpointSeconds ?? 20)) {
         await this.#save({ done: i, state: before, history });
         [saved, savedAt] = [i, clock.now()];
       }
       [state, done] = [next, i + 1];
       history.push(record);
       log.progress(this.#run.name, this.#run.prefix, done, this.#steps);
+      if (done === this.#steps || !isSliceOver()) continue;
+      await this.#saveGood({ done, state, history }, saved);
+      throw new SliceOver(`${this.#run.name}: step ${done} of ${this.#steps}`);
     }
-    const last = history.at(-1);
-    if (last && !allFinite(state)) throw this.#broken(last, saved);
-    await this.#save({ done, state, history });
+    await this.#saveGood({ done, state, history }, saved);
     const values = Object.entries(state).map(([name, { data }]) => [name, data as Float32Array] as const);
     return { values: new Map(values), history };
   }
@@ -203,6 +207,13 @@ class Runner {
       next: pick(outputs, '.next'),
       record: { step: i + 1, loss: told.loss!, rate, ...told },
     };
+  }
+
+  /** At an end no later loss can tell whether the parameters are good. */
+  async #saveGood(position: Position, saved: number): Promise<void> {
+    const last = position.history.at(-1);
+    if (last && !allFinite(position.state)) throw this.#broken(last, saved);
+    await this.#save(position);
   }
 
   async #save({ done, state, history }: Position): Promise<void> {

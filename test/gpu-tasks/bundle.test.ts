@@ -37,4 +37,16 @@ describe('the bundle of the tasks', () => {
     expect(files).toContain('task.mjs');
     for (const file of files) expect(readFileSync(bundle + file).length).toBeGreaterThan(0);
   });
+
+  it('takes the CUDA provider of the runtime it runs on, known by its digests', () => {
+    const read = (file: string) => readFileSync(bundle + file, 'utf8');
+    const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string }> };
+    const { version } = packages['node_modules/onnxruntime-node']!;
+    expect(read('providers.txt')).toMatch(new RegExp(`^onnxruntime-gpu==${version} --hash=sha256:[0-9a-f]{64}$`, 'm'));
+    const digests = read('providers.sha256').trimEnd().split('\n');
+    expect(digests.map(line => /^[0-9a-f]{64} {2}(\S+)$/.exec(line)?.[1])).toEqual([
+      'libonnxruntime_providers_cuda.so',
+      'libonnxruntime_providers_shared.so',
+    ]);
+  });
 });

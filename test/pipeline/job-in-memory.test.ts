@@ -28,6 +28,8 @@ interface Trouble {
   readonly seed: number;
   /** Faults of the nth life of the process. */
   readonly faults: (life: number) => Faults | undefined;
+  /** 0: every step of a training and of k-means is a message of its own. */
+  readonly sliceSeconds?: number;
 }
 
 const isWrite = ({ operation }: StoreCall) => ['putNew', 'swap', 'put', 'delete'].includes(operation);
@@ -39,11 +41,14 @@ function atWrite(count: number, when: 'before' | 'after'): Faults {
 }
 
 /** Works until the queue is empty. Whoever crashes comes back as a new process; its message shows again when its time is over. */
-async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ store: MemoryStore; lives: number }> {
+async function work(
+  bucket: MemoryStore,
+  { seed, faults, sliceSeconds }: Trouble,
+): Promise<{ store: MemoryStore; lives: number; slices: number }> {
   let now = 0;
   const clock = { now: () => now };
   const queue = new MemoryQueue({ clock, disorder: { seed, twice: 0.3 } });
-  let lives = 1;
+  let [lives, slices] = [1, 0];
   const world: World = { store: bucket.restarted(faults(lives)), queue };
   const queues = { work: () => queue, control: queue };
   await queue.send([JSON.stringify({ v: 1, job: 'j', stage: 'plan', piece: 'plan' })]);
@@ -53,29 +58,39 @@ async function work(bucket: MemoryStore, { seed, faults }: Trouble): Promise<{ s
     now += message ? 1000 : 301_000;
     if (!message) continue;
     try {
-      await runMessage(portsOf(machine, world.store, clock), queues, message.body);
+      if (message.body.includes('"slice"')) slices++;
+      const ports = portsOf(machine, world.store, clock);
+      const tuning = { ...ports.tuning, ...(sliceSeconds !== undefined && { sliceSeconds }) };
+      await runMessage({ ...ports, tuning }, queues, message.body);
       await queue.delete(message.receipt);
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       world.store = world.store.restarted(faults(++lives));
     }
   }
-  return { store: world.store.restarted(), lives };
+  return { store: world.store.restarted(), lives, slices };
 }
 
 const jobs = [
-  { what: 'a job', settings: { clusters: 3 }, seeds: 24, clusters: 3 },
-  { what: 'a job on a sample', settings: { clusters: 3, sample: 6 }, seeds: 4, clusters: 3 },
+  { what: 'a job', settings: { clusters: 3 }, seeds: 24, sliced: [100], clusters: 3 },
+  { what: 'a job on a sample', settings: { clusters: 3, sample: 6 }, seeds: 4, sliced: [], clusters: 3 },
   {
     what: 'a fine-tuned job',
     settings: { clusters: 3, finetune: 'all', trainEpochs: 1, trainBatch: 4 },
     seeds: 2,
+    sliced: [100],
     clusters: 3,
   },
-  { what: 'a job that finds its clusters', settings: { clusters: 'auto', restarts: 1 }, seeds: 8, clusters: 2 },
+  {
+    what: 'a job that finds its clusters',
+    settings: { clusters: 'auto', restarts: 1 },
+    seeds: 8,
+    sliced: [],
+    clusters: 2,
+  },
 ];
 
-describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
+describe.each(jobs)('$what in memory', ({ settings, seeds, sliced, clusters }) => {
   let bucket: MemoryStore;
   let expected: Map<string, string>;
   let writes = 0;
@@ -103,14 +118,25 @@ describe.each(jobs)('$what in memory', ({ settings, seeds, clusters }) => {
     expect((await readJson<Plan>(store, keys.plan('j'))).shards).toHaveLength(2);
   });
 
-  it.each(Array.from({ length: seeds }, (_, i) => i + 1))('dies again and again, seed %i', async seed => {
+  const deadly = (seed: number) => {
     const random = new Random(seed);
-    const faults = (life: number) =>
+    return (life: number) =>
       life <= 5
         ? atWrite(1 + Math.floor((random.uniform() * writes) / life), random.uniform() < 0.5 ? 'before' : 'after')
         : undefined;
-    const { store, lives } = await work(await fresh(), { seed, faults });
+  };
+
+  it.each(Array.from({ length: seeds }, (_, i) => i + 1))('dies again and again, seed %i', async seed => {
+    const { store, lives } = await work(await fresh(), { seed, faults: deadly(seed) });
     expect(lives).toBeGreaterThan(1);
+    expect(await resultOf(machine, store)).toEqual(expected);
+  });
+
+  it.each(sliced)('dies again and again, cut into slices, seed %i', async seed => {
+    const faults = deadly(seed);
+    const { store, lives, slices } = await work(await fresh(), { seed, faults, sliceSeconds: 0 });
+    expect(lives).toBeGreaterThan(1);
+    expect(slices).toBeGreaterThan(1);
     expect(await resultOf(machine, store)).toEqual(expected);
   });
 });

@@ -10,6 +10,7 @@ import { trainingStep } from '#core/graph/training-step';
 import { Random } from '#core/random';
 import { fromJson, toJson } from '#pipeline/documents';
 import type { ObjectStore, Ports } from '#pipeline/ports';
+import { SliceOver } from '#pipeline/slices';
 import { clearTraining, historyLines, runTraining, type Trained, type TrainingRun } from '#pipeline/training-run';
 import { portsOf } from './small-job.ts';
 
@@ -47,7 +48,7 @@ const run: TrainingRun = {
     };
   },
   prefix: 'jobs/j/finetune/abc-',
-  sliceSeconds: 3,
+  checkpointSeconds: 3,
 };
 
 /** A clock by which every look costs a second. */
@@ -114,6 +115,30 @@ describe('a training run', () => {
     });
     expect(asked[0]).toBeGreaterThan(2);
     expect(asked.at(-1)).toBe(11);
+  });
+
+  it('ends in the same bytes when it is cut after every step', async () => {
+    const whole = bytesOf(await runTraining(portsFor(new MemoryStore()), run));
+    const ports = portsFor(new MemoryStore());
+    const cut = { ...ports, tuning: { ...ports.tuning, sliceSeconds: 0 } };
+    let slices = 1;
+    for (; slices < 100; slices++) {
+      const trained = await runTraining(cut, run).catch(error => error as Error);
+      if (!(trained instanceof SliceOver)) {
+        expect(bytesOf(trained as Trained)).toEqual(whole);
+        break;
+      }
+    }
+    expect(slices).toBe(12);
+  });
+
+  it('leaves no checkpoint with numbers that are none at the end of a slice', async () => {
+    const ports = portsFor(new MemoryStore());
+    const cut = { ...ports, tuning: { ...ports.tuning, sliceSeconds: 0 } };
+    await expect(runTraining(cut, { ...run, rate: () => Number.POSITIVE_INFINITY })).rejects.toThrow(
+      /a parameter is no finite number at step 1 of 12/,
+    );
+    expect(await ports.store.get(`${run.prefix}checkpoint.safetensors`)).toBeUndefined();
   });
 
   it('keeps the old checkpoint where a new one cannot be written', async () => {
