@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { sceneCategories } from '#core/scenes/categories';
-import { integer } from './options.ts';
 import { describeRun, run } from './run.ts';
 import { writeSceneFolder } from './scene-folder.ts';
+import { threadsOption } from './shared-options.ts';
 
 /** Enough for eight or more categories to show themselves, few enough for a minute. */
 const sceneCount = 160;
@@ -19,7 +19,7 @@ export function registerDemo(program: Command): void {
     .command('demo')
     .description('run the main job on generated scenes; no download, one to three minutes')
     .option('--out <dir>', 'where the scenes and results go', 'selflabel-demo')
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(threadsOption())
     .action(async (options: { out: string; threads?: number }) => {
       const scenes = join(options.out, 'scenes');
       process.stderr.write(

@@ -15,7 +15,8 @@ import { importModel } from '#core/graph/import';
 import type { Metrics } from '#core/metrics/finish';
 import { evaluateDistance, type MaskedImages } from '#pipeline/distance';
 import { readNetwork } from './network-file.ts';
-import { integer, listOfIntegers, networkOr } from './options.ts';
+import { networkOr } from './options.ts';
+import { classesOption, ignoreOption, threadsOption } from './shared-options.ts';
 import { openTruth } from './truth-folder.ts';
 
 interface DistanceOptions {
@@ -42,9 +43,9 @@ export function registerDistance(
     .requiredOption('--reference-masks <dir>', 'their masks')
     .option('--images <dir>', 'images to measure on')
     .option('--masks <dir>', 'their masks')
-    .option('--classes <n>', 'number of classes', integer(1, 65_000))
-    .option('--ignore <ids...>', 'mask ids that do not count', listOfIntegers)
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(classesOption())
+    .addOption(ignoreOption())
+    .addOption(threadsOption())
     .option('--json [file]', 'print the metrics as one JSON line, or write them to a file')
     .action(async (_: unknown, command: Command) => {
       // Options of the same name belong to the command above when they stand before the word `distance`.

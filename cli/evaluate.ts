@@ -2,7 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PermanentError, UsageError } from '#core/errors';
 import { parseClustersCsv } from '#core/formats/clusters-csv';
 import { folderAgreement } from '#core/metrics/folder-agreement';
@@ -15,6 +15,7 @@ import { registerDistance } from './evaluate-distance.ts';
 import { openPlaces } from './evaluation-places.ts';
 import { startThreads } from './evaluation-threads.ts';
 import { metricsTable } from './metrics-table.ts';
+import { classesOption, ignoreOption, threadsOption } from './shared-options.ts';
 
 /** The adapters this command works with. */
 export interface EvaluationWorld extends Pick<EvaluationPorts, 'clock' | 'log'> {
@@ -44,19 +45,15 @@ export function registerEvaluate(program: Command, world: () => EvaluationWorld)
     .description('measure label maps against ground-truth masks')
     .option('--predictions <dir|zip>', 'label maps: index or R + 256·G PNGs, in a folder or a zip')
     .option('--masks <dir>', 'ground-truth masks of the same relative paths; or a COCO .json, or a VOC folder')
-    .option(
-      '--classes <n>',
-      'number of classes (default: by categories.txt, else the highest id)',
-      wholeNumber(1, 65_000),
-    )
+    .addOption(classesOption())
     .option('--matching <kind>', 'image, pixel, none, or a file written by --save-matching', 'image')
     .option('--save-matching <file>', 'write the matching, to use it on another set')
-    .option('--ignore <ids...>', 'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)', idList)
+    .addOption(ignoreOption())
     .addOption(backgroundOption())
     .option('--threshold-sweep <dir>', 'foreground scores (<path>.npy): finds the best of 81 thresholds and uses it')
     .option('--hierarchy <file>', 'parent map {"class": "parent", …}: results at coarser levels too')
     .option('--continue', 'leave out files with something wrong, and say which')
-    .option('--threads <n>', 'cores to use (default: all)', wholeNumber(1, 256))
+    .addOption(threadsOption())
     .option('--json [file]', 'print the metrics as one JSON line, or write them to a file')
     .action(async (options: EvaluateOptions) => {
       const metrics = await evaluateOptions(world(), options);
@@ -145,19 +142,3 @@ function readText(file: string, expected: string): string {
   }
   return readFileSync(file, 'utf8');
 }
-
-const wholeNumber =
-  (low: number, high: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < low || value > high) {
-      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
-    }
-    return value;
-  };
-
-/** Ids one by one or with commas; the option may be repeated. */
-const idList = (text: string, before: number[] = []): number[] => [
-  ...before,
-  ...text.split(',').map(part => wholeNumber(0, 65_535)(part.trim())),
-];

@@ -15,6 +15,7 @@ import { leaderboardPage } from '#core/pages/leaderboard';
 import { readJson } from '#pipeline/documents';
 import { type ScoringPorts, scoreSubmission, type Verdict } from '#pipeline/score-submission';
 import { integer } from './options.ts';
+import { classesOption } from './shared-options.ts';
 import { openTruth } from './truth-folder.ts';
 
 interface ServeOptions {
@@ -41,7 +42,7 @@ export function registerLeaderboard(program: Command): void {
     .option('--protocol <names...>', 'what may be sent: unsupervised, distance, semi-supervised, free, and a set', [
       'unsupervised-50',
     ])
-    .option('--classes <n>', 'number of classes (default: by categories.txt, else the highest id)', integer(1, 65_000))
+    .addOption(classesOption())
     .option('--port <n>', '0: any that is free', integer(0, 65_535), 8080)
     .option('--host <address>', 'who may reach it', '127.0.0.1')
     .option('--per-day <n>', 'submissions of one submitter in 24 hours', integer(1, 10_000), 5)

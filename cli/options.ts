@@ -2,11 +2,12 @@
 import { extname } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 
+/** Digits only, so at least 0. */
 export const integer =
   (low: number, high: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < low || value > high)
+    if (!/^\d+$/.test(text) || value < low || value > high)
       throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
     return value;
   };

@@ -6,7 +6,8 @@ import type { Receipt } from '#core/job/receipt';
 import { parseRequest } from '#core/job/request';
 import { readJson } from '#pipeline/documents';
 import { runLocally } from './local-runner.ts';
-import { integer, oneOf } from './options.ts';
+import { oneOf } from './options.ts';
+import { threadsOption } from './shared-options.ts';
 import { atWork, predictJob } from './workplace.ts';
 
 interface PredictOptions {
@@ -33,7 +34,7 @@ export function registerPredict(program: Command): void {
       oneOf('index', 'imagenet-s'),
       'index',
     )
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(threadsOption())
     .option('--json', 'print the result as one JSON line')
     .action(async (images: string, options: PredictOptions) => {
       const { counts, seconds } = await predict(images, options);

@@ -6,18 +6,10 @@ import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
 import { readNetwork } from './network-file.ts';
-import {
-  clustersOption,
-  integer,
-  listOfIntegers,
-  nameOption,
-  networkOr,
-  oneOf,
-  positive,
-  thresholdOption,
-} from './options.ts';
+import { clustersOption, integer, nameOption, networkOr, oneOf, positive, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { validate } from './run-validation.ts';
+import { classesOption, ignoreOption, seedOption, threadsOption } from './shared-options.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
 /** Options that go into the request as they are; the request's own defaults stand for what is missing. */
@@ -95,16 +87,8 @@ export function registerRun(program: Command): void {
       'validation images: the matching of clusters to classes is found on them (match.json)',
     )
     .option('--val-masks <dir>', 'their masks')
-    .option(
-      '--classes <n>',
-      'number of classes in the masks (default: by categories.txt beside their folder, else their highest id)',
-      integer(1, 65_000),
-    )
-    .option(
-      '--ignore <ids...>',
-      'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)',
-      listOfIntegers,
-    )
+    .addOption(classesOption())
+    .addOption(ignoreOption())
     .option('--method <name>', 'selflabel, or pass for the published method', oneOf('selflabel', 'pass'), 'selflabel')
     .option(
       '--attention <kind>',
@@ -142,8 +126,8 @@ export function registerRun(program: Command): void {
     .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
     .option('--train-epochs <n>', 'passes over the photos (default: 20)', integer(1, 100_000))
     .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
-    .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(seedOption())
+    .addOption(threadsOption())
     .option(
       '--label-format <format>',
       'index: palette PNGs, or 16-bit above 255 classes; imagenet-s: RGB PNGs, id = R + 256·G',

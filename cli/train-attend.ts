@@ -8,6 +8,7 @@ import { type AttendedAlone, attendAlone } from '#pipeline/attend-alone';
 import { toJson } from '#pipeline/documents';
 import { integer, networkOr, oneOf, positive } from './options.ts';
 import { install } from './run.ts';
+import { seedOption, threadsOption } from './shared-options.ts';
 import { attendJob, atWork } from './workplace.ts';
 
 interface AttendOptions {
@@ -38,8 +39,8 @@ export function registerTrainAttend(train: Command): void {
     .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
     .option('--train-epochs <n>', 'passes over the photos (default: 20)', integer(1, 100_000))
     .option('--train-batch <n>', 'photos per training step (default: by the channels, at most 32)', integer(1, 4096))
-    .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(seedOption())
+    .addOption(threadsOption())
     .option('--json', 'print the result as one JSON line')
     .action(async (images: string, options: AttendOptions) => {
       const attended = await trainAttend(images, options);

@@ -5,8 +5,9 @@ import { UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { toJson } from '#pipeline/documents';
 import { finetuneOnMasks, type MaskTrained } from '#pipeline/finetune-on-masks';
-import { integer, listOfIntegers, nameOption, networkOr, oneOf, positive } from './options.ts';
+import { integer, nameOption, networkOr, oneOf, positive } from './options.ts';
 import { install, installCategories } from './run.ts';
+import { classesOption, ignoreOption, seedOption, threadsOption } from './shared-options.ts';
 import { atWork, trainJob } from './workplace.ts';
 
 interface TrainOptions {
@@ -34,22 +35,14 @@ export function registerTrainFinetune(train: Command): void {
     .requiredOption('--labels <dir>', 'masks of the photos, <same path>.png with class ids; 0 is background')
     .requiredOption('--out <dir>', 'where the model goes; the same command again resumes')
     .option('--finetune <what>', 'all: the whole network; head: the last layer only', oneOf('all', 'head'), 'all')
-    .option(
-      '--classes <n>',
-      'number of classes in the masks (default: by categories.txt beside their folder, else their highest id)',
-      integer(1, 65_000),
-    )
-    .option(
-      '--ignore <ids...>',
-      'mask ids that do not count (default: 255 in 8-bit masks, 1000 in others)',
-      listOfIntegers,
-    )
+    .addOption(classesOption())
+    .addOption(ignoreOption())
     .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
     .option('--train-epochs <n>', 'passes over the photos (default: 100)', integer(1, 100_000))
     .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
-    .option('--seed <n>', 'same seed, same result', integer(0, 2 ** 31 - 1), 0)
+    .addOption(seedOption())
     .option('--name <name>', 'name of the model', nameOption, 'selflabel')
-    .option('--threads <n>', 'cores to use (default: all)', integer(1, 256))
+    .addOption(threadsOption())
     .option('--json', 'print the result as one JSON line')
     .action(async (images: string, options: TrainOptions) => {
       const trained = await trainFinetune(images, options);
