@@ -2,15 +2,7 @@
 import { stackedBar } from './bars.ts';
 import { safeColor } from './class-color.ts';
 import { classGallery } from './class-gallery.ts';
-import {
-  countOf,
-  countText,
-  durationText,
-  percentText,
-  ratioText,
-  roughDurationText,
-  timeText,
-} from './figure-text.ts';
+import { countOf, countText, durationText, percentText, roughDurationText, timeText } from './figure-text.ts';
 import { type Finding, findings } from './findings.ts';
 import { type Html, type HtmlPart, html } from './html.ts';
 import { name } from './page-parts.ts';
@@ -78,8 +70,8 @@ function tiles({ receipt, classes, foreground, metrics, review }: ReportData): T
   if (foreground)
     rows.splice(2, 0, {
       label: 'Foreground',
-      value: percentText(foreground.share),
-      under: `of all pixels, threshold ${ratioText(foreground.threshold)}`,
+      value: percentText(coveredShare(classes)),
+      under: 'of all pixels',
       to: 'foreground',
     });
   if (metrics)
@@ -98,10 +90,13 @@ function namedWords(classes: readonly ClassFacts[]): string {
   return named === 0 ? 'not yet named' : named === classes.length ? 'all named' : `${countText(named)} named`;
 }
 
+/** Share of all pixels that have a class in the final label maps. */
+const coveredShare = (classes: readonly ClassFacts[]): number => classes.reduce((sum, { share }) => sum + share, 0);
+
 /** The whole data set as one bar: how many pixels went to which class. */
 function spectrum({ classes }: ReportData): HtmlPart {
   const sorted = [...classes].sort((a, b) => b.share - a.share);
-  const covered = sorted.reduce((sum, { share }) => sum + share, 0);
+  const covered = coveredShare(classes);
   const largest = sorted.slice(0, 3).map(({ name: given, share }) => `${given} ${percentText(share)}`);
   if (covered <= 0) return null;
   const words = `Share of all pixels by class. Largest: ${largest.join(', ')}.`;
