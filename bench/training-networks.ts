@@ -86,6 +86,7 @@ export const networks: Readonly<Record<string, (x: Tensor, layers: Layers) => Te
 
 export interface TrainedNetwork {
   readonly step: TrainingStep;
+  readonly loss: Tensor;
   /** The loss alone, with the batch's statistics. */
   readonly forward: ModelParts;
   /** Billions of multiplications and additions that a step nominally asks for: the convolutions, and twice as many backwards. */
@@ -112,7 +113,7 @@ export function trainedNetwork(name: string): TrainedNetwork {
   const weights = parameters.map(({ tensor }) => tensor);
   const [alone] = fasterForms([loss]);
   const forward = { name, inputs: [images, targets, ...weights], outputs: { loss: alone! } };
-  return { step, forward, gigaflops: gigaflopsOf(loss), feeds: feedsOf(step) };
+  return { step, loss, forward, gigaflops: gigaflopsOf(loss), feeds: feedsOf(step) };
 }
 
 /** The first convolution sends nothing back to the image. */

@@ -29,6 +29,7 @@ interface Contestant {
 async function session(parts: ModelParts, feeds: TrainedNetwork['feeds']): Promise<Contestant> {
   const model = await ort.InferenceSession.create(toModel(parts), {
     logSeverityLevel: 3,
+    enableMemPattern: false,
     intraOpNumThreads: threads,
     // As the program runs its own.
     extra: { session: { intra_op: { allow_spinning: '0' } } },

@@ -82,6 +82,8 @@ export interface ModelOptions {
   readonly sessions: number;
   /** Threads inside one session. */
   readonly threadsPerSession: number;
+  /** The graph needs much memory between its nodes (training): none of it is set aside twice. */
+  readonly largeGraph?: boolean;
 }
 
 export interface ModelRunner {

@@ -60,7 +60,11 @@ const runKeys = (prefix: string) => ({
 export async function runTraining(ports: Ports, run: TrainingRun): Promise<Trained> {
   const bytes = toModel(run.step.model);
   const hash = hashOf(ports, run.step, bytes);
-  const model = await ports.models.load(bytes, { sessions: 1, threadsPerSession: ports.tuning.threads });
+  const model = await ports.models.load(bytes, {
+    sessions: 1,
+    threadsPerSession: ports.tuning.threads,
+    largeGraph: true,
+  });
   try {
     const start = await startOf(ports, run, hash);
     const steps = await settleSteps(ports, run, model, start);

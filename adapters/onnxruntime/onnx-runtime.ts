@@ -78,8 +78,9 @@ export class OnnxRuntime implements ModelRunner {
     if (String(y) !== '7,10,15,22') throw refuse(`it computes ${y} for a product of two matrices`);
   }
 
-  async load(model: Uint8Array, { sessions, threadsPerSession }: ModelOptions): Promise<Model> {
-    const options = sessionOptions(this.device, threadsPerSession);
+  async load(model: Uint8Array, { sessions, threadsPerSession, largeGraph = false }: ModelOptions): Promise<Model> {
+    // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
+    const options = { ...sessionOptions(this.device, threadsPerSession), enableMemPattern: !largeGraph };
     const opened = await Promise.allSettled(Array.from({ length: sessions }, () => this.#open(model, options)));
     const failure = opened.find(result => result.status === 'rejected');
     const usable = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));

@@ -6,6 +6,7 @@ import { knownSizes, NoGradient } from './no-gradient.ts';
 import {
   add,
   cast,
+  clip,
   concat,
   conv,
   div,
@@ -197,6 +198,16 @@ const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attri
   return [conv(g, w!, undefined, settings), kernelGradient({ x: g, w: w!, g: x!, settings }), biasGradient(g)];
 };
 
+/** Nothing flows at the bounds themselves, as PyTorch's relu6 has it: so the input need not be kept beside the output. */
+const clipped: Rule<'Clip'> = (g, { outputs: [y], attributes: { min, max } }) => {
+  const step = (bound: number) => Math.max(Math.abs(bound) * 2 ** -23, 1e-30);
+  const inside = {
+    ...(min !== undefined && { min: min + step(min) }),
+    ...(max !== undefined && { max: max - step(max) }),
+  };
+  return [where(equal(y!, clip(y!, inside)), g, zero)];
+};
+
 const pieces: Rule<'Concat'> = (g, { inputs, attributes: { axis } }) => {
   const sizes = knownSizes(
     inputs.map(input => input.dims[axis]!),
@@ -243,7 +254,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   },
   Not: comparison,
   Identity: g => [g],
-  Clip: (g, { inputs: [x], outputs: [y] }) => [where(equal(x!, y!), g, zero)],
+  Clip: clipped,
   Cast: (g, { inputs: [x] }) => {
     if (x!.type === 'float32') return [g];
     if (x!.type.includes('float')) throw new NoGradient(`it starts from ${x!.type}; only float32 is trained`);
