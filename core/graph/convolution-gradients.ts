@@ -21,7 +21,7 @@ export interface Convolution {
 }
 
 export type InputForm = 'flipped' | 'transposed';
-export type KernelForm = 'shifted' | 'columns' | 'product' | 'image' | 'depthwise' | 'pairs' | 'rows';
+export type KernelForm = 'shifted' | 'columns' | 'product' | 'taps' | 'image' | 'depthwise' | 'pairs' | 'rows';
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -163,17 +163,29 @@ function columns(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(reduceSum(matmul(rows, all), { axes: [0], keepdims: 0 }), outputs, depth, kernel);
 }
 
-/** One product of matrices in all: channels first, then images and places in one axis. */
-function product(convolution: Convolution, sizes: Sizes): Tensor {
+/** Channels first, then images and places in one axis: the output's gradient, and the input as each position sees it. */
+function channelsFirst(convolution: Convolution, sizes: Sizes): { rows: Tensor; seen: Tensor[] } {
   const { x, g, settings } = convolution;
-  const { outputs, depth, kernel, rank } = sizes;
+  const { outputs, depth, rank } = sizes;
   const perm = [1, 0, ...range(rank).map(i => i + 2)];
   const rows = reshape(transpose(g, { perm }), [settings.group, outputs / settings.group, -1]);
-  const seen = views(transpose(x, { perm }), convolution, sizes).map(view =>
-    reshape(view, [settings.group, depth, -1]),
-  );
+  const all = views(transpose(x, { perm }), convolution, sizes);
+  return { rows, seen: all.map(view => reshape(view, [settings.group, depth, -1])) };
+}
+
+/** One product of matrices in all. */
+function product(convolution: Convolution, sizes: Sizes): Tensor {
+  const { rows, seen } = channelsFirst(convolution, sizes);
   const all = transpose(concat(seen, { axis: 1 }), { perm: [0, 2, 1] });
-  return fromColumns(matmul(rows, all), outputs, depth, kernel);
+  return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
+}
+
+/** One product of matrices per position. */
+function taps(convolution: Convolution, sizes: Sizes): Tensor {
+  const { outputs, depth, kernel } = sizes;
+  const { rows, seen } = channelsFirst(convolution, sizes);
+  const each = seen.map(view => reshape(matmul(rows, transpose(view, { perm: [0, 2, 1] })), [outputs, depth, 1]));
+  return reshape(each.length === 1 ? each[0]! : concat(each, { axis: 2 }), [outputs, depth, ...kernel]);
 }
 
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
@@ -209,6 +221,7 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
   shifted,
   columns,
   product,
+  taps,
   image,
   depthwise,
   pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),
@@ -217,6 +230,9 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
 
 /** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
 const fewChannels = 8;
+
+/** From this many weights per position on one product of all positions is faster than one for each. */
+const manyWeights = 2 ** 16;
 
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
 const manyPositions = 25;
@@ -228,8 +244,8 @@ const fewPairs = 10_000;
 const fewColumns = 64;
 
 /**
- * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, one to two
- * times as long as the forward pass; for few channels per group a convolution with whole images; for one channel each
+ * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): products of matrices, as long as the
+ * forward pass or somewhat longer; for few channels per group a convolution with whole images; for one channel each
  * products over pairs of places or of columns, or sums of products.
  */
 export function kernelForm(convolution: Convolution): KernelForm {
@@ -238,7 +254,8 @@ export function kernelForm(convolution: Convolution): KernelForm {
   if (isPointwise(convolution, kernel)) return pointwiseForm(convolution, outputs * depth);
   if (depth === 1 && outputs === group) return depthwiseForm(convolution, kernel);
   const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
-  return depth < fewChannels && fixed ? 'image' : 'product';
+  if (depth < fewChannels && fixed) return 'image';
+  return outputs * depth < manyWeights ? 'taps' : 'product';
 }
 
 function depthwiseForm({ x, g, settings }: Convolution, kernel: readonly number[]): KernelForm {
@@ -262,7 +279,7 @@ function pointwiseForm({ x, g }: Convolution, weights: number): KernelForm {
 /** The forms that can compute the kernel's gradient of a convolution. */
 export function possibleKernelForms(convolution: Convolution): KernelForm[] {
   const { outputs, depth, rank } = kernelSizes(convolution);
-  const forms: KernelForm[] = ['shifted', 'columns', 'product', 'image'];
+  const forms: KernelForm[] = ['shifted', 'columns', 'product', 'taps', 'image'];
   if (depth !== 1 || outputs !== convolution.settings.group) return forms;
   const places = count(spatialSizes(convolution.x)) * count(spatialSizes(convolution.g));
   const pairs = places <= 10 * fewPairs ? (['pairs'] as const) : [];

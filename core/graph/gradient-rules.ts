@@ -186,10 +186,24 @@ const generalProduct: Rule<'Gemm'> = (g, { inputs: [a, b], attributes: { alpha, 
   return [dA, dB, beta === 1 ? g : mul(g, constant(beta))];
 };
 
-const convolution: Rule<'Conv'> = (g, { inputs: [x, w], attributes }) => {
-  const seen = { x: x!, w: w!, g, settings: attributes };
-  return [inputGradient(seen), kernelGradient(seen), biasGradient(g)];
+const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => {
+  const { g, slope } = withoutSlope(gradient);
+  const along = slope && reshape(slope, [-1, ...w!.dims.slice(1).map(() => 1)]);
+  const scaled = along ? mul(w!, along) : w!;
+  const dW = kernelGradient({ x: x!, w: w!, g, settings: attributes });
+  const dX = inputGradient({ x: x!, w: scaled, g, settings: attributes });
+  return [dX, along ? mul(dW, along) : dW, biasGradient(gradient)];
 };
+
+/** A factor per channel of a gradient, as normalisation gives it: on the kernel it costs no pass over the map. */
+function withoutSlope(g: Tensor): { g: Tensor; slope?: Tensor } {
+  if (g.kind !== 'node' || g.node.op !== 'Mul') return { g };
+  const [inner, slope] = g.node.inputs as readonly [Tensor, Tensor];
+  const perChannel = slope.dims.every((dim, axis) => dim === (axis === 1 ? g.dims[1] : 1));
+  return perChannel && slope.dims.length === g.dims.length && `${inner.dims}` === `${g.dims}`
+    ? { g: inner, slope }
+    : { g };
+}
 
 /** y = ConvTranspose(x, w) is how Conv sends x back as a gradient: the roles of x and g are exchanged. */
 const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attributes }) => {
