@@ -22,6 +22,7 @@ const benches: Record<string, () => Promise<void>> = {
   scale: async () => (await import('./scale.ts')).scale(),
   attention: async () => (await import('./attention.ts')).attention(),
   finetune: async () => (await import('./finetune.ts')).finetune(),
+  'training-memory': async () => (await import('./training-memory.ts')).trainingMemory(),
   'training-step': async () => (await import('./training-step.ts')).trainingSteps(),
 };
 

@@ -1,138 +1,133 @@
-/** A training step of ResNet-18 and MobileNetV2 at 112 px, batch 16, beside its own forward pass. */
+/**
+ * A training step of ResNet-18 and MobileNetV2 at 112 px, batch 16, beside its own forward pass, a large MatMul, and PyTorch's
+ * step where TORCH_PYTHON names a Python with torch (how to get one: training_step_torch.py). All take turns in one run.
+ */
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
 import ort from 'onnxruntime-node';
-import { crossEntropy } from '#core/graph/losses';
 import { type ModelParts, toModel } from '#core/graph/model';
-import * as ops from '#core/graph/ops';
-import { momentum } from '#core/graph/optimizers';
-import { makeTrainable } from '#core/graph/parameters';
-import { constant, type InputTensor, input, scope, type Tensor } from '#core/graph/tensor';
-import { trainingStep } from '#core/graph/training-step';
-import { Random } from '#core/random';
+import { matmul } from '#core/graph/ops';
+import { type InputTensor, input, type Tensor } from '#core/graph/tensor';
+import { batch, classes, networks, size, type TrainedNetwork, trainedNetwork } from './training-networks.ts';
 
-const batch = 16;
-const size = 112;
-const classes = 51;
+const threads = Number(process.env.BENCH_THREADS ?? availableParallelism());
+const turns = Number(process.env.BENCH_TURNS ?? 15);
+const large = 1536;
 
-/** Layers with random weights, which are kept by name. */
-class Layers {
-  readonly weights = new Map<string, Tensor>();
-  readonly #random = new Random(1);
-
-  weight(dims: readonly number[], spread: number, middle = 0): Tensor {
-    const length = dims.reduce((a, b) => a * b, 1);
-    const tensor = constant(
-      Float32Array.from({ length }, () => middle + spread * this.#random.normal()),
-      dims,
-    );
-    this.weights.set(`w${this.weights.size}`, tensor);
-    return tensor;
-  }
-
-  /** Convolution and batch normalisation. */
-  layer(x: Tensor, outputs: number, kernel: number, stride = 1, group = 1): Tensor {
-    const depth = (x.dims[1] as number) / group;
-    const w = this.weight([outputs, depth, kernel, kernel], Math.sqrt(2 / (depth * kernel * kernel)));
-    const pads = new Array<number>(4).fill(Math.floor(kernel / 2));
-    const y = ops.conv(x, w, undefined, { strides: [stride, stride], pads, group });
-    const statistic = (middle: number) => this.weight([outputs], 0.01, middle);
-    return ops.batchNormalization(y, statistic(1), statistic(0), statistic(0), statistic(1));
-  }
+/** Seconds of the clock, and of all processors: what others do on the machine hardly changes the second. */
+interface Cost {
+  readonly wall: number;
+  readonly processor: number;
 }
 
-function resnet18(x: Tensor, layers: Layers): Tensor {
-  const stem = ops.relu(layers.layer(x, 64, 7, 2));
-  let y: Tensor = ops.maxPool(stem, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
-  for (const [channels, first] of [
-    [64, 1],
-    [128, 2],
-    [256, 2],
-    [512, 2],
-  ] as const)
-    for (const stride of [first, 1]) {
-      const inner = layers.layer(ops.relu(layers.layer(y, channels, 3, stride)), channels, 3);
-      const same = stride === 1 && y.dims[1] === channels;
-      y = ops.relu(ops.add(inner, same ? y : layers.layer(y, channels, 1, stride)));
-    }
-  return y;
+interface Contestant {
+  run(): Promise<Cost>;
+  end(): Promise<void>;
 }
 
-function mobileNetV2(x: Tensor, layers: Layers): Tensor {
-  const bounded = (y: Tensor) => ops.clip(y, { min: 0, max: 6 });
-  let y: Tensor = bounded(layers.layer(x, 32, 3, 2));
-  for (const [factor, channels, repeats, first] of [
-    [1, 16, 1, 1],
-    [6, 24, 2, 2],
-    [6, 32, 3, 2],
-    [6, 64, 4, 2],
-    [6, 96, 3, 1],
-    [6, 160, 3, 2],
-    [6, 320, 1, 1],
-  ] as const)
-    for (let i = 0; i < repeats; i++) {
-      const stride = i === 0 ? first : 1;
-      const wide = (y.dims[1] as number) * factor;
-      const expanded = factor === 1 ? y : bounded(layers.layer(y, wide, 1));
-      const narrow = layers.layer(bounded(layers.layer(expanded, wide, 3, stride, wide)), channels, 1);
-      y = stride === 1 && y.dims[1] === channels ? ops.add(y, narrow) : narrow;
-    }
-  return bounded(layers.layer(y, 1280, 1));
-}
-
-/** Milliseconds of the fastest of several runs. */
-async function milliseconds(parts: ModelParts, feeds: Readonly<Record<string, ort.Tensor>>): Promise<number> {
-  const session = await ort.InferenceSession.create(toModel(parts), { logSeverityLevel: 3 });
-  const given = Object.fromEntries(parts.inputs.map(tensor => [(tensor as InputTensor).name, tensor]));
-  const read = Object.fromEntries(Object.entries(feeds).filter(([name]) => name in given));
-  let best = Number.POSITIVE_INFINITY;
-  const started = performance.now();
-  for (let runs = 0; runs < 2 || performance.now() - started < 2000; runs++) {
-    const before = performance.now();
-    await session.run(read);
-    best = Math.min(best, performance.now() - before);
-  }
-  await session.release();
-  return best;
-}
-
-async function measure(name: string, build: (x: Tensor, layers: Layers) => Tensor): Promise<void> {
-  const images = input('images', 'float32', [batch, 3, size, size]);
-  const targets = input('targets', 'int64', [batch, 56, 56]);
-  const layers = new Layers();
-  const features = scope('backbone', () => build(images, layers));
-  const logits = ops.conv(features, layers.weight([classes, features.dims[1] as number, 1, 1], 0.01));
-  const factor = 56 / (logits.dims[2] as number);
-  const resized = ops.resize(logits, { scales: [1, 1, factor, factor] }, { mode: 'linear' });
-  const { outputs, parameters, statistics } = makeTrainable([resized], {
-    weights: layers.weights,
-    statistics: 'batch',
+async function session(parts: ModelParts, feeds: TrainedNetwork['feeds']): Promise<Contestant> {
+  const model = await ort.InferenceSession.create(toModel(parts), {
+    logSeverityLevel: 3,
+    enableMemPattern: false,
+    intraOpNumThreads: threads,
+    // As the program runs its own.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
-  const loss = scope('loss', () => crossEntropy(outputs[0]!, targets));
-  const { model, state } = trainingStep({
-    name,
-    batch: [images, targets],
-    loss,
-    parameters,
-    statistics,
-    optimizer: momentum(),
-  });
-  const random = new Random(2);
-  const pixels = Float32Array.from({ length: batch * 3 * size * size }, () => random.normal());
-  const labels = BigInt64Array.from({ length: batch * 56 * 56 }, () => BigInt(random.integer(classes)));
-  const feeds = {
-    images: new ort.Tensor('float32', pixels, [batch, 3, size, size]),
-    targets: new ort.Tensor('int64', labels, [batch, 56, 56]),
-    rate: new ort.Tensor('float32', [0.01], []),
-    ...Object.fromEntries(state.map(({ name, dims, initial }) => [name, new ort.Tensor('float32', initial, dims)])),
+  const names = parts.inputs.map(tensor => (tensor as InputTensor).name);
+  const read = Object.fromEntries(names.map(name => [name, feeds[name]!]));
+  // The new state comes in the memory of the one before, as in a training run.
+  const into = Object.fromEntries(
+    Object.entries(parts.outputs).map(([name, { dims }]) => [name, name.endsWith('.next') ? room(dims) : null]),
+  );
+  const run = async (): Promise<Cost> => {
+    const [began, used] = [performance.now(), process.cpuUsage()];
+    await model.run(read, into);
+    const { user, system } = process.cpuUsage(used);
+    return { wall: (performance.now() - began) / 1000, processor: (user + system) / 1e6 };
   };
-  const weights = parameters.map(({ tensor }) => tensor);
-  const forward = await milliseconds({ name, inputs: [images, targets, ...weights], outputs: { loss } }, feeds);
-  const step = await milliseconds(model, feeds);
-  const ratio = (step / forward).toFixed(2);
-  console.log(`${name}: forward ${forward.toFixed(0)} ms, step ${step.toFixed(0)} ms, ${ratio} times its forward pass`);
+  return { run, end: () => model.release() };
 }
 
-/** `npm run bench -- training-step`. */
+const room = (dims: Tensor['dims']) => {
+  const sizes = dims as readonly number[];
+  return new ort.Tensor('float32', new Float32Array(sizes.reduce((a, b) => a * b, 1)), sizes);
+};
+
+/** PyTorch's forward pass and step, which wait for their turn in one process. */
+function pyTorch(name: string): { forward: Contestant; step: Contestant } | undefined {
+  const python = process.env.TORCH_PYTHON;
+  if (!python) return undefined;
+  const words = ['bench/training_step_torch.py', name, threads, batch, size, classes].map(String);
+  const child = spawn(python, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => JSON.parse((await lines.next()).value as string) as Cost;
+  const ready = next();
+  const ask = (what: string): Contestant => ({
+    run: async () => {
+      await ready;
+      child.stdin.write(`${what}\n`);
+      return next();
+    },
+    end: async () => void child.stdin.end(),
+  });
+  return { forward: ask('forward'), step: ask('step') };
+}
+
+function largeMatMul(): Promise<Contestant> {
+  const [a, b] = ['a', 'b'].map(name => input(name, 'float32', [large, large]));
+  const numbers = Float32Array.from({ length: large * large }, (_, i) => Math.sin(i));
+  const tensor = new ort.Tensor('float32', numbers, [large, large]);
+  return session({ name: 'product', inputs: [a!, b!], outputs: { y: matmul(a!, b!) } }, { a: tensor, b: tensor });
+}
+
+/** The median of each over all turns; the first two warm up. */
+async function byTurns(contestants: Readonly<Record<string, Contestant>>): Promise<Record<string, Cost>> {
+  const costs = Object.fromEntries(Object.keys(contestants).map(name => [name, [] as Cost[]]));
+  for (let turn = -2; turn < turns; turn++)
+    for (const [name, contestant] of Object.entries(contestants)) {
+      const cost = await contestant.run();
+      if (turn >= 0) costs[name]!.push(cost);
+    }
+  for (const contestant of Object.values(contestants)) await contestant.end();
+  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  const pick = (all: readonly Cost[], what: keyof Cost) => median(all.map(cost => cost[what]));
+  return Object.fromEntries(
+    Object.entries(costs).map(([name, all]) => [name, { wall: pick(all, 'wall'), processor: pick(all, 'processor') }]),
+  );
+}
+
+async function measure(name: string): Promise<void> {
+  const { forward, step, feeds, gigaflops } = trainedNetwork(name);
+  const torch = pyTorch(name);
+  const found = await byTurns({
+    forward: await session(forward, feeds),
+    step: await session(step.model, feeds),
+    product: await largeMatMul(),
+    ...(torch && { 'torch forward': torch.forward, 'torch step': torch.step }),
+  });
+  const both = (say: (of: (which: string) => number) => string) =>
+    (['wall', 'processor'] as const).map(what => say(which => found[which]![what]));
+  const rows: [string, string[]][] = [
+    ['forward, ms', both(of => (1000 * of('forward')).toFixed(0))],
+    ['step, ms', both(of => (1000 * of('step')).toFixed(0))],
+    ['step over forward', both(of => (of('step') / of('forward')).toFixed(2))],
+    ['step, GFLOP/s', both(of => (gigaflops / of('step')).toFixed(1))],
+    [`MatMul ${large}³, GFLOP/s`, both(of => ((2 * large ** 3) / 1e9 / of('product')).toFixed(1))],
+  ];
+  if (torch)
+    rows.push(
+      ['PyTorch forward, ms', both(of => (1000 * of('torch forward')).toFixed(0))],
+      ['PyTorch step, ms', both(of => (1000 * of('torch step')).toFixed(0))],
+      ['PyTorch step over ours', both(of => (of('torch step') / of('step')).toFixed(2))],
+    );
+  console.log(`| ${name} | clock | processor |\n| --- | --- | --- |`);
+  for (const [what, values] of rows) console.log(`| ${[what, ...values].join(' | ')} |`);
+  console.log('');
+}
+
+/** `npm run bench -- training-step`: medians of BENCH_TURNS turns on BENCH_THREADS threads; BENCH_NETWORK asks for one. */
 export async function trainingSteps(): Promise<void> {
-  await measure('ResNet-18', resnet18);
-  await measure('MobileNetV2', mobileNetV2);
+  console.log(`batch ${batch} at ${size} px, ${classes} classes, ${threads} threads, medians of ${turns} turns\n`);
+  for (const name of Object.keys(networks)) if (name === (process.env.BENCH_NETWORK ?? name)) await measure(name);
 }

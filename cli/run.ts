@@ -148,6 +148,10 @@ function assertTogether({ method, scales, threshold, masks, valImages, valMasks,
     throw new UsageError('--val-images and --val-masks belong together');
   if (method === 'pass' && scales === 2)
     throw new UsageError('--method pass works on one scale: leave out --scales 2, or use --method selflabel');
+  if (training.attention && training.backbone && basename(training.attention) === basename(training.backbone))
+    throw new UsageError(
+      `--backbone and --attention are both called ${basename(training.attention)}: rename one of them`,
+    );
   if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
   if (training.trainMinutes && training.trainEpochs)
     throw new UsageError('--train-minutes and --train-epochs both say how long to train: give one of them');

@@ -6,22 +6,24 @@ import {
   type BackboneMaps,
   type Foreground,
   foregroundScore,
-  mapOrder,
   project,
 } from '#core/attention/pixel-attention';
 import { ridgeScores, trainRidgeHead } from '#core/attention/ridge-head';
 import { applyAttention, type Backbone } from '#core/attention/segmentation-model';
+import { backboneBytes } from '#core/backbone/backbone-file';
 import { PermanentError } from '#core/errors';
 import { writeSafetensors } from '#core/formats/safetensors';
 import { importModel } from '#core/graph/import';
 import { l2Normalize } from '#core/graph/layers';
 import type { Plan, PlannedImage } from '#core/job/plan';
 import type { SettledRun } from '#core/job/request';
-import { openBackbone, runOf, sizeRule, withStatistics } from './backbone.ts';
-import { readObject, toJson } from './documents.ts';
+import { backboneSha, openBackbone, runOf, sizeRule, withStatistics } from './backbone.ts';
+import { toJson } from './documents.ts';
 import { type FeatureSpace, fitFeatureSpace, measureMaps } from './feature-space.ts';
+import { assertTrainable } from './fine-tuning-step.ts';
 import { describeFit, type Fit, type Scored } from './foreground-fit.ts';
 import { type TrainedGate, trainGate } from './gate-training.ts';
+import { givenAttention } from './given-attention.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
 import { chooseSample, plannedImages, type Sampled, type SamplePass, samplePass } from './sample.ts';
@@ -36,8 +38,9 @@ export async function attend(ports: Ports, plan: Plan, piece: string): Promise<v
   const started = ports.clock.now();
   const run = runOf(plan);
   const backbone = await openBackbone(ports.store, run);
+  assertTrainable(run, backbone);
   const images = await chooseSample(ports, plan, run.attendSample, run.seed);
-  const task = { ports, run, backbone, images };
+  const task = { ports, run, backbone, images, sha: await backboneSha(ports, run) };
   const learns = run.attention === 'pass' && run.background === 'auto';
   const fitted = learns ? await learned(task, plan, piece) : await fitForeground(task);
   const { onnx, report } = describeFit(run, fitted, backbone);
@@ -59,6 +62,8 @@ interface Task {
   readonly run: SettledRun;
   readonly backbone: Backbone;
   readonly images: readonly PlannedImage[];
+  /** SHA-256 of the backbone's file. */
+  readonly sha: string;
 }
 
 /** Principal components are taken from as many images as fit into this many bytes of features. */
@@ -66,9 +71,9 @@ const basisBytes = 256 * 2 ** 20;
 
 async function fitForeground(task: Task): Promise<Fit> {
   const { ports, run, backbone, images } = task;
+  if (run.attention.startsWith('backbones/')) return given(task);
   const { shorterSide } = sizeRule(run, backbone.settings);
   const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
-  if (run.attention.startsWith('backbones/')) return given(task);
   const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
   const { basis, rest } = spread(images, basisImages);
   const kind = foregroundKind(run, images.length);
@@ -134,35 +139,31 @@ async function untrained(
   const missing = hasScores ? rest : task.images;
   const more = missing.length ? await pass(task, missing, want) : [];
   const scored = [...(hasScores ? sampled : []), ...more] as Scored[];
-  return { kind, scored, onnx: attentionFile(task.run, { kind }, space) };
+  return { kind, scored, onnx: attentionFile(task, { kind }, space) };
 }
 
 const attentionFile =
-  (run: SettledRun, foreground: Foreground, space: FeatureSpace): Fit['onnx'] =>
+  ({ run, sha }: Task, foreground: Foreground, space: FeatureSpace): Fit['onnx'] =>
   gateRange => {
     const embedding: Attention['embedding'] =
       run.unit === 'image' ? { kind: 'upsampled' } : { kind: 'projected', projection: space.labels };
-    return attentionModel({ channels: space.channels, foreground, embedding, gateRange });
+    return attentionModel({ channels: space.channels, foreground, embedding, gateRange, backbone: sha });
   };
 
 /** An attention file from elsewhere: only its threshold is found anew. */
 async function given(task: Task): Promise<Fit> {
-  const { ports, run, images } = task;
-  const file = run.attention.replace('backbones/', '');
-  const bytes = await readObject(ports.store, run.attention);
-  const model = importModel(bytes);
-  const outputs = new Set(model.outputs.map(({ name }) => name));
-  const needed = run.unit === 'image' ? ['foreground', 'embedding', 'pooled'] : ['foreground', 'embedding'];
-  const missing = needed.filter(name => !outputs.has(name));
-  const strange = model.inputs.filter(({ name }) => !mapOrder.includes(name as (typeof mapOrder)[number]));
-  if (missing.length || strange.length) {
-    throw new PermanentError(
-      `${file} is no attention file for --unit ${run.unit}: it must take ${mapOrder.join(', ')} and give ${needed.join(', ')}; use the attention.onnx of a run with this backbone and unit`,
-    );
-  }
+  const { bytes, model, file } = await givenAttention(task.ports, task.run);
   const score: SamplePass['score'] = maps => applyAttention(model, maps, ['foreground'])[0]!;
-  const scored = (await firstReadable(task, [images], { features: false, seeds: false, score })) as readonly Scored[];
+  const want = { features: false, seeds: false, score };
+  const scored = (await firstReadable(task, [task.images], want)) as readonly Scored[];
   return { kind: file, scored, onnx: () => bytes };
+}
+
+/** The backbone with the statistics that training moved is another one, as `train attend` writes it to a file. */
+function withMoved(task: Task, { statistics }: TrainedGate): Task {
+  const backbone = withStatistics(task.backbone, statistics);
+  const sha = task.ports.digest.sha256(backboneBytes(backbone.model, backbone.settings));
+  return { ...task, backbone, sha };
 }
 
 /** The method's gate, trained on all photos; its threshold comes from the sample. */
@@ -170,7 +171,7 @@ async function learned(task: Task, plan: Plan, piece: string): Promise<Fit> {
   const { ports, images } = task;
   const all = await plannedImages(ports, plan);
   const gate = await trainGate({ ...task, images: all, prefix: checkpointPrefix(plan, piece) });
-  const moved = { ...task, backbone: withStatistics(task.backbone, gate.statistics) };
+  const moved = gate.statistics.size > 0 ? withMoved(task, gate) : task;
   const foreground: Foreground = { kind: 'gate', gate: gate.gate, reduction: gate.reduction };
   const onnx = await gateFile(moved, foreground);
   const model = importModel(onnx([0, 1]));
@@ -181,16 +182,17 @@ async function learned(task: Task, plan: Plan, piece: string): Promise<Fit> {
 
 /** Labels by whole images compare the gate's own features (method 2.4), others those of the recipe. */
 async function gateFile(task: Task, foreground: Foreground): Promise<Fit['onnx']> {
-  const { ports, run, backbone, images } = task;
+  const { ports, run, backbone, images, sha } = task;
   const { shorterSide } = sizeRule(run, backbone.settings);
   const { channels, featureBytes } = await measureMaps(ports, backbone, shorterSide * 1.5, shorterSide);
   const { deep = 0 } = channels;
   if (run.unit === 'image')
-    return gateRange => attentionModel({ channels: { deep }, foreground, embedding: { kind: 'upsampled' }, gateRange });
+    return gateRange =>
+      attentionModel({ channels: { deep }, foreground, embedding: { kind: 'upsampled' }, gateRange, backbone: sha });
   const basisImages = Math.max(1, Math.min(images.length, Math.floor(basisBytes / featureBytes)));
   const { basis, rest } = spread(images, basisImages);
   const sampled = await firstReadable(task, [basis, rest], { features: true, seeds: false });
-  return attentionFile(run, foreground, await fitFeatureSpace(ports, run, channels, sampled));
+  return attentionFile(task, foreground, await fitFeatureSpace(ports, run, channels, sampled));
 }
 
 async function trained(
@@ -232,7 +234,7 @@ async function trained(
     weights: Float32Array.from(weights.subarray(0, dimension)),
     bias: weights[dimension]!,
   };
-  return { kind: 'self-trained', scored, onnx: attentionFile(task.run, foreground, space), heads };
+  return { kind: 'self-trained', scored, onnx: attentionFile(task, foreground, space), heads };
 }
 
 /** Arrays one behind the other. */

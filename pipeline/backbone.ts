@@ -12,7 +12,7 @@ import type { Plan } from '#core/job/plan';
 import { type SettledRun, settleRun } from '#core/job/request';
 import { fromJson, naming, readJson, readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
-import type { ObjectStore } from './ports.ts';
+import type { ObjectStore, Ports } from './ports.ts';
 
 /** The settings of a plan that trains labels. @throws Error for a plan that applies a model */
 export function runOf(plan: Plan): SettledRun {
@@ -32,6 +32,14 @@ export async function openBackbone(store: ObjectStore, run: SettledRun): Promise
     const settings = backboneSettings(model, json && fromJson(json));
     return { name: run.backbone, model, settings, scales: run.scales };
   });
+}
+
+/** SHA-256 of the backbone's file, which an attention's file names. */
+export async function backboneSha(
+  { store, digest }: Pick<Ports, 'store' | 'digest'>,
+  run: SettledRun,
+): Promise<string> {
+  return digest.sha256(run.backbone === 'filter-bank' ? filterBank() : await readObject(store, run.backbone));
 }
 
 /** The backbone as the attention was fitted to it: training the gate moves its running statistics (method 2.3). */

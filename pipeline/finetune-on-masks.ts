@@ -10,6 +10,7 @@ import { type FineTuningTask, fineTunedModel } from '#core/training/fine-tuning'
 import { semiSupervisedRecipe } from '#core/training/recipes';
 import { openBackbone, recipeRule, settingsKey } from './backbone.ts';
 import { fromJson, toJson } from './documents.ts';
+import { assertTrainableBy } from './fine-tuning-step.ts';
 import { batchFor, fineTune, lossesOf, type TrainingBudget, type TunedSummary } from './finetune.ts';
 import { classNames, countClasses, listMasks, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -59,9 +60,10 @@ export async function finetuneOnMasks(ports: Ports, training: MaskTraining): Pro
   const known = await store.get(`${trainingFolder}done.json`);
   const done = known && fromJson<{ fingerprint: string; summary: MaskTrained }>(known);
   if (done?.fingerprint === fingerprint) return done.summary;
-  const set = await labelledSet(ports, training);
-  const { backbone } = await backboneOf(store, training);
   const recipe = semiSupervisedRecipe;
+  const { backbone } = await backboneOf(store, training);
+  if (training.scope === 'all') assertTrainableBy(recipe, backbone);
+  const set = await labelledSet(ports, training);
   const task: FineTuningTask = {
     backbone,
     scope: training.scope,

@@ -8,11 +8,12 @@ import { tunedPiece } from '#core/job/progress';
 import type { SettledRun } from '#core/job/request';
 import { seedOf } from '#core/random';
 import { assertBatch, stepsPerEpoch } from '#core/training/data-order';
-import { type FineTuningTask, fineTunedModel, fineTuningRate, fineTuningStep } from '#core/training/fine-tuning';
-import { defaultRecipe, type FineTuningRecipe, publishedRecipe } from '#core/training/recipes';
+import { type FineTuningTask, fineTunedModel, fineTuningRate } from '#core/training/fine-tuning';
+import type { FineTuningRecipe } from '#core/training/recipes';
 import { openBackbone, runOf } from './backbone.ts';
 import { clustersOf } from './choose-clusters.ts';
-import { naming, readJson, readObject } from './documents.ts';
+import { readJson, readObject } from './documents.ts';
+import { recipeOf, stepOf } from './fine-tuning-step.ts';
 import { labelShard } from './label.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
@@ -41,7 +42,7 @@ export async function finetune(ports: Ports, plan: Plan, piece: string): Promise
 async function tune(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
-  const recipe = run.method === 'pass' ? publishedRecipe : defaultRecipe;
+  const recipe = recipeOf(run);
   const pictures = await labelledPictures(ports, plan, recipe);
   const backbone = await openBackbone(ports.store, run);
   const task: FineTuningTask = {
@@ -141,15 +142,6 @@ function stepsOf({ recipe, scope }: FineTuningTask, epochs: number | undefined, 
   if (epochs !== undefined) return epochs * perEpoch;
   const { epochs: passes, leastSteps = 1 } = (scope === 'head' && recipe.headFirst) || recipe;
   return Math.max(passes * perEpoch, leastSteps);
-}
-
-function stepOf(task: FineTuningTask) {
-  try {
-    return naming(task.backbone.name ?? 'the backbone', () => fineTuningStep(task));
-  } catch (error) {
-    if (!(error instanceof PermanentError) || task.scope === 'head') throw error;
-    throw new PermanentError(`${error.message}, or train the head alone (--finetune head)`, { cause: error });
-  }
 }
 
 export function lossesOf({ history }: Trained): { firstLoss: number; lastLoss: number } {

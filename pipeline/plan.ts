@@ -2,8 +2,9 @@
 import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { defaultClusters, type Plan, type PlannedImage, shardName, shardSize } from '#core/job/plan';
-import { type JobRequest, parseRequest } from '#core/job/request';
+import { type JobRequest, parseRequest, settleRun } from '#core/job/request';
 import { fromJson, readJson, toJson } from './documents.ts';
+import { assertRequestTrainable } from './fine-tuning-step.ts';
 import { fingerprints } from './fingerprints.ts';
 import { assertMasked, countClasses } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -27,6 +28,7 @@ export async function plan(ports: Ports, job: string, goesOn: () => boolean = ()
   if (!listing) return false;
   const { count, fingerprint } = listing;
   if (count === 0) throw new PermanentError(`no files under ${request.images}; put images there and run again`);
+  if (request.kind === 'run') await assertRequestTrainable(ports.store, settleRun(request));
   const classes = await checkMasks(ports, request, listing);
   const clusters = request.kind === 'run' ? (request.clusters ?? classes ?? defaultClusters(count)) : 0;
   if (!(await writeShards(ports, job, listing, goesOn))) return false;

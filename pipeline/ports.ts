@@ -73,8 +73,13 @@ export interface RunResult {
 export interface Model {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile. @param wanted default: all outputs. */
-  run(feeds: Tensors, wanted?: readonly string[]): Promise<RunResult>;
+  /**
+   * Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile.
+   * @param wanted default: all outputs
+   * @param into tensors by the names of wanted outputs, of their types and sizes: these outputs come in their memory, which is
+   *   moved like that of the feeds, instead of new memory
+   */
+  run(feeds: Tensors, wanted?: readonly string[], into?: Tensors): Promise<RunResult>;
   release(): Promise<void>;
 }
 
@@ -83,6 +88,8 @@ export interface ModelOptions {
   readonly sessions: number;
   /** Threads inside one session. */
   readonly threadsPerSession: number;
+  /** The graph needs much memory between its nodes (training): none of it is set aside twice. */
+  readonly largeGraph?: boolean;
 }
 
 export interface ModelRunner {

@@ -85,8 +85,9 @@ export class OnnxRuntime implements ModelRunner {
     this.#idle.push(Session.start());
   }
 
-  async load(model: Uint8Array, { sessions, threadsPerSession }: ModelOptions): Promise<Model> {
-    const options = sessionOptions(this.device, threadsPerSession);
+  async load(model: Uint8Array, { sessions, threadsPerSession, largeGraph = false }: ModelOptions): Promise<Model> {
+    // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
+    const options = { ...sessionOptions(this.device, threadsPerSession), enableMemPattern: !largeGraph };
     const open = async (): Promise<Session> => {
       try {
         return await this.#open(model, options);

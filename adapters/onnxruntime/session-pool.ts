@@ -43,9 +43,9 @@ export class SessionPool implements Model {
     return this.#sessions[0]!.outputs;
   }
 
-  async run(feeds: Tensors, wanted: readonly string[] = this.outputs): Promise<RunResult> {
+  async run(feeds: Tensors, wanted: readonly string[] = this.outputs, into: Tensors = {}): Promise<RunResult> {
     if (this.#released) throw new Error('the model was released');
-    const run = this.#runOnFree(feeds, wanted);
+    const run = this.#runOnFree(feeds, wanted, into);
     this.#running.add(run);
     try {
       return await run;
@@ -63,10 +63,10 @@ export class SessionPool implements Model {
     await this.#letGo(this.#sessions);
   }
 
-  async #runOnFree(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {
+  async #runOnFree(feeds: Tensors, wanted: readonly string[], into: Tensors): Promise<RunResult> {
     const session = await this.#take();
     try {
-      return await session.run(feeds, wanted);
+      return await session.run(feeds, wanted, into);
     } finally {
       this.#giveBack(session);
     }

@@ -22,6 +22,7 @@ import ort from 'onnxruntime-node';
  * @property {'run'} kind
  * @property {TensorValues} feeds
  * @property {readonly string[]} wanted
+ * @property {TensorValues} into memory of some of the wanted outputs, which comes back as these
  */
 
 /**
@@ -52,13 +53,16 @@ const failed = error => ({ kind: 'failed', message: error instanceof Error ? err
 /** @type {import('onnxruntime-node').InferenceSession | undefined} */
 let session;
 
+/** @type {(value: TensorValue) => import('onnxruntime-node').Tensor} */
+const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
+
 /** @type {(request: Run) => Promise<void>} */
-async function run({ feeds, wanted }) {
+async function run({ feeds, wanted, into }) {
   if (!session) throw new Error('no model is open');
-  const given = Object.fromEntries(
-    Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]),
-  );
-  const results = await session.run(given, wanted);
+  const given = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
+  const asked = Object.fromEntries(wanted.map(name => [name, into[name] ? tensorOf(into[name]) : null]));
+  // Only a list is checked for names that the model does not have.
+  const results = await session.run(given, Object.keys(into).length === 0 ? wanted : asked);
   /** @type {TensorValues} */
   const outputs = Object.fromEntries(
     Object.entries(results).map(([name, { type, data, dims }]) => [

@@ -67,7 +67,12 @@ export interface Attention {
   readonly embedding: Embedding;
   /** Scores that count as gate 0 and gate 1 when an image is pooled as a whole. */
   readonly gateRange: readonly [number, number];
+  /** SHA-256 of the file of the network that it was fitted to, kept in the attention's file. */
+  readonly backbone?: string;
 }
+
+/** The name of the network's SHA-256 in the metadata of an attention's file. */
+export const backboneHashName = 'selflabel.backbone';
 
 export const mapOrder = ['fine', 'deep', 'doubled'] as const;
 
@@ -110,7 +115,9 @@ export function attentionModel(attention: Attention): Uint8Array {
     return channels ? [{ name, tensor: input(name, 'float32', ['N', channels, `h_${name}`, `w_${name}`]) }] : [];
   });
   const maps: BackboneMaps = Object.fromEntries(inputs.map(({ name, tensor }) => [name, tensor]));
-  return toModel({ name: 'attention', inputs: inputs.map(i => i.tensor), outputs: attend(attention, maps) });
+  const metadata: Record<string, string> =
+    attention.backbone === undefined ? {} : { [backboneHashName]: attention.backbone };
+  return toModel({ name: 'attention', inputs: inputs.map(i => i.tensor), outputs: attend(attention, maps), metadata });
 }
 
 function attend(attention: Attention, maps: BackboneMaps): Record<string, Tensor> {

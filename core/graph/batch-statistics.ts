@@ -1,7 +1,7 @@
 /** Batch normalisation as it is trained: with the mean and variance of the batch, which also move the running ones. */
 import { elementCount } from './dims.ts';
 import { add, batchNormalization, mul, reduceMean, reshape, sub } from './ops.ts';
-import { constant, type Tensor } from './tensor.ts';
+import { constant, type GraphNode, type Tensor } from './tensor.ts';
 
 export interface BatchStatistics {
   /** [C] */
@@ -10,6 +10,8 @@ export interface BatchStatistics {
   readonly variance: Tensor;
   /** How many elements each was taken over. */
   readonly count: number;
+  /** x − mean, [N,C,…]. */
+  readonly centred: Tensor;
 }
 
 /** Mean and variance of every channel of x [N,C,…]. */
@@ -20,14 +22,21 @@ export function batchStatistics(x: Tensor): BatchStatistics {
   const mean = reduceMean(x, { axes });
   const centred = sub(x, mean);
   const variance = reduceMean(mul(centred, centred), { axes, keepdims: 0 });
-  return { mean: reshape(mean, [-1]), variance, count };
+  return { mean: reshape(mean, [-1]), variance, count, centred };
 }
+
+const normalizedByBatch = new WeakMap<GraphNode, BatchStatistics>();
+
+/** The statistics of its own input that a node normalises by; undefined where they are others. */
+export const ownStatistics = (node: GraphNode): BatchStatistics | undefined => normalizedByBatch.get(node);
 
 /** x normalised by its own statistics, and those. */
 export function normalizeByBatch(x: Tensor, scale: Tensor, bias: Tensor, epsilon: number) {
   const statistics = batchStatistics(x);
   const { mean, variance } = statistics;
-  return { y: batchNormalization(x, scale, bias, mean, variance, { epsilon }), statistics };
+  const y = batchNormalization(x, scale, bias, mean, variance, { epsilon });
+  normalizedByBatch.set(y.node, statistics);
+  return { y, statistics };
 }
 
 /** A running statistic after one more batch: (1 − momentum) · old + momentum · new. */

@@ -1,8 +1,10 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
+import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
+import { isKnown } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
 
 type Settings = Attributes['Conv'];
@@ -19,7 +21,7 @@ export interface Convolution {
 }
 
 export type InputForm = 'flipped' | 'transposed';
-export type KernelForm = 'shifted' | 'columns' | 'product' | 'image' | 'depthwise';
+export type KernelForm = 'shifted' | 'columns' | 'product' | 'taps' | 'image' | 'depthwise' | 'pairs' | 'rows';
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -138,11 +140,6 @@ function views(x: Tensor, { g, settings }: Convolution, { kernel, rank }: Sizes)
   });
 }
 
-/** Every position of a kernel, row-major. */
-function positions(kernel: readonly number[]): number[][] {
-  return kernel.reduce<number[][]>((all, size) => all.flatMap(at => range(size).map(i => [...at, i])), [[]]);
-}
-
 /** A product of matrices per image and position. */
 function shifted(convolution: Convolution, sizes: Sizes): Tensor {
   const { x, g, settings } = convolution;
@@ -166,17 +163,29 @@ function columns(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(reduceSum(matmul(rows, all), { axes: [0], keepdims: 0 }), outputs, depth, kernel);
 }
 
-/** One product of matrices in all: channels first, then images and places in one axis. */
-function product(convolution: Convolution, sizes: Sizes): Tensor {
+/** Channels first, then images and places in one axis: the output's gradient, and the input as each position sees it. */
+function channelsFirst(convolution: Convolution, sizes: Sizes): { rows: Tensor; seen: Tensor[] } {
   const { x, g, settings } = convolution;
-  const { outputs, depth, kernel, rank } = sizes;
+  const { outputs, depth, rank } = sizes;
   const perm = [1, 0, ...range(rank).map(i => i + 2)];
   const rows = reshape(transpose(g, { perm }), [settings.group, outputs / settings.group, -1]);
-  const seen = views(transpose(x, { perm }), convolution, sizes).map(view =>
-    reshape(view, [settings.group, depth, -1]),
-  );
+  const all = views(transpose(x, { perm }), convolution, sizes);
+  return { rows, seen: all.map(view => reshape(view, [settings.group, depth, -1])) };
+}
+
+/** One product of matrices in all. */
+function product(convolution: Convolution, sizes: Sizes): Tensor {
+  const { rows, seen } = channelsFirst(convolution, sizes);
   const all = transpose(concat(seen, { axis: 1 }), { perm: [0, 2, 1] });
-  return fromColumns(matmul(rows, all), outputs, depth, kernel);
+  return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
+}
+
+/** One product of matrices per position. */
+function taps(convolution: Convolution, sizes: Sizes): Tensor {
+  const { outputs, depth, kernel } = sizes;
+  const { rows, seen } = channelsFirst(convolution, sizes);
+  const each = seen.map(view => reshape(matmul(rows, transpose(view, { perm: [0, 2, 1] })), [outputs, depth, 1]));
+  return reshape(each.length === 1 ? each[0]! : concat(each, { axis: 2 }), [outputs, depth, ...kernel]);
 }
 
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
@@ -212,29 +221,51 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
   shifted,
   columns,
   product,
+  taps,
   image,
   depthwise,
+  pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),
+  rows: ({ x, g, settings }, { kernel }) => kernelByRows(x, g, kernel, settings),
 };
 
 /** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
 const fewChannels = 8;
 
+/** From this many weights per position on one product of all positions is faster than one for each. */
+const manyWeights = 2 ** 16;
+
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
 const manyPositions = 25;
 
+/** Up to this many pairs of places one product of matrices per channel costs least. */
+const fewPairs = 10_000;
+
+/** Up to this many columns one per channel and row of the kernel does. */
+const fewColumns = 64;
+
 /**
- * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): one product of matrices, one to two
- * times as long as the forward pass; for few channels per group a convolution with whole images, or sums of
- * products for small depthwise kernels at stride 1.
+ * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): products of matrices, as long as the
+ * forward pass or somewhat longer; for few channels per group a convolution with whole images; for one channel each
+ * products over pairs of places or of columns, or sums of products.
  */
 export function kernelForm(convolution: Convolution): KernelForm {
   const { outputs, depth, kernel } = kernelSizes(convolution);
-  const { strides, group } = convolution.settings;
+  const { group } = convolution.settings;
   if (isPointwise(convolution, kernel)) return pointwiseForm(convolution, outputs * depth);
-  const small = allOne(strides) && count(kernel) < manyPositions;
-  if (depth === 1 && outputs === group && small) return 'depthwise';
+  if (depth === 1 && outputs === group) return depthwiseForm(convolution, kernel);
   const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
-  return depth < fewChannels && fixed ? 'image' : 'product';
+  if (depth < fewChannels && fixed) return 'image';
+  return outputs * depth < manyWeights ? 'taps' : 'product';
+}
+
+function depthwiseForm({ x, g, settings }: Convolution, kernel: readonly number[]): KernelForm {
+  const [from, to] = [x, g].map(({ dims }) => dims.slice(2));
+  if (isKnown(from!) && isKnown(to!)) {
+    if (count(from) * count(to) <= fewPairs) return 'pairs';
+    if (kernel.length === 2 && from[1]! <= fewColumns) return 'rows';
+  }
+  if (allOne(settings.strides) && count(kernel) < manyPositions) return 'depthwise';
+  return x.dims.every(dim => typeof dim === 'number') ? 'image' : 'product';
 }
 
 /** A kernel per image that is summed up, or maps with their axes exchanged: whichever copies less. */
@@ -247,9 +278,12 @@ function pointwiseForm({ x, g }: Convolution, weights: number): KernelForm {
 
 /** The forms that can compute the kernel's gradient of a convolution. */
 export function possibleKernelForms(convolution: Convolution): KernelForm[] {
-  const { outputs, depth } = kernelSizes(convolution);
-  const single = depth === 1 && outputs === convolution.settings.group;
-  return ['shifted', 'columns', 'product', 'image', ...(single ? (['depthwise'] as const) : [])];
+  const { outputs, depth, rank } = kernelSizes(convolution);
+  const forms: KernelForm[] = ['shifted', 'columns', 'product', 'taps', 'image'];
+  if (depth !== 1 || outputs !== convolution.settings.group) return forms;
+  const places = count(spatialSizes(convolution.x)) * count(spatialSizes(convolution.g));
+  const pairs = places <= 10 * fewPairs ? (['pairs'] as const) : [];
+  return [...forms, 'depthwise', ...(rank === 2 ? (['rows'] as const) : []), ...pairs];
 }
 
 /**

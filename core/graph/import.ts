@@ -35,6 +35,8 @@ export interface ImportedModel {
   readonly versions: ReadonlyMap<string, number>;
   /** What the file says about tensors inside; sizes in it hold for the file's own input size only. */
   readonly hints: ReadonlyMap<string, NamedShape>;
+  /** What its maker wrote into the file, by name. */
+  readonly metadata: ReadonlyMap<string, string>;
 }
 
 function namedShape({ name = '', type }: ValueInfoProto): NamedShape {
@@ -106,6 +108,7 @@ export function importModel(bytes: Uint8Array): ImportedModel {
     constants,
     versions,
     hints: hintsOf(graph),
+    metadata: new Map((model.metadataProps ?? []).map(({ key = '', value = '' }) => [key, value])),
   };
 }
 

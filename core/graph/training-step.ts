@@ -1,5 +1,6 @@
 /** One step of training as one pure graph: a batch, the state and a learning rate in, the loss and the new state out. */
 import { PermanentError } from '../errors.ts';
+import { fasterForms } from './faster-forms.ts';
 import { type GradientOptions, gradientsOf } from './gradients.ts';
 import type { ModelParts } from './model.ts';
 import { add, mul } from './ops.ts';
@@ -88,11 +89,13 @@ export function trainingStep(parts: TrainingStepParts): TrainingStep {
   const updates = parameters.flatMap((parameter, i) => updateOf(parameter, gradients[i]!, parts, rate, step));
   const pairs: Pair[] = [...updates, ...statistics, { tensor: before, next: step, initial: new Float32Array(1) }];
   const next = Object.fromEntries(pairs.map(({ tensor, next }) => [`${tensor.name}.next`, next]));
+  const outputs = Object.entries({ loss, ...metrics, ...next });
+  const faster = fasterForms(outputs.map(([, tensor]) => tensor));
   return {
     model: {
       name,
       inputs: [...batch, rate, ...pairs.map(({ tensor }) => tensor)],
-      outputs: { loss, ...metrics, ...next },
+      outputs: Object.fromEntries(outputs.map(([output], i) => [output, faster[i]!])),
     },
     state: pairs.map(({ tensor, initial }) => ({
       name: tensor.name,

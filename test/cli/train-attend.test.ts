@@ -1,5 +1,5 @@
 /** `selflabel train attend` on generated scenes: its files, the same again, and a run with what it wrote. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
@@ -67,6 +67,29 @@ test('a run takes the files', async () => {
   expect(images).toMatchObject({ total: 8, rejected: 0 });
   const card = JSON.parse(readFileSync(join(result, 'model/card.json'), 'utf8'));
   expect(card).toMatchObject({ attention: { kind: 'attention.onnx' }, projectionHead: 'none' });
+});
+
+test('a run refuses them with another network than the one they belong to', async () => {
+  const given = ['--attention', join(out, 'attention.onnx')];
+  const command = (backbone: string) => [
+    'run',
+    photos,
+    '--out',
+    join(room, 'refused'),
+    '--backbone',
+    backbone,
+    ...given,
+  ];
+  await refuses(
+    /attention\.onnx was fitted to another backbone than tiny\.onnx \(SHA-256 [0-9a-f]{12}… there, .*the backbone\.onnx beside it/,
+    ...[...command(network), '--method', 'pass'],
+  );
+  const copy = join(room, 'copy/attention.onnx');
+  mkdirSync(join(room, 'copy'));
+  writeFileSync(copy, tinyResnet());
+  const { code, err } = await selflabel(...command(copy));
+  expect(code).toBe(2);
+  expect(err).toContain('--backbone and --attention are both called attention.onnx: rename one');
 });
 
 test('refuses what cannot be trained, and says what to do', async () => {

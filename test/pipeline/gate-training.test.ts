@@ -4,6 +4,7 @@ import { MemoryQueue } from '#adapters/local/memory-queue';
 import { Crash, type Faults, MemoryStore } from '#adapters/local/memory-store';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
+import { backboneBytes } from '#core/backbone/backbone-file';
 import { applyModel, importModel } from '#core/graph/import';
 import { l2Normalize } from '#core/graph/layers';
 import { toModel } from '#core/graph/model';
@@ -15,7 +16,7 @@ import type { Receipt } from '#core/job/receipt';
 import type { Card } from '#core/labels/card';
 import { Random } from '#core/random';
 import { scene } from '#core/scenes/scene';
-import type { AttentionReport } from '#pipeline/backbone';
+import { type AttentionReport, openAttended } from '#pipeline/backbone';
 import { readJson, readObject, toJson } from '#pipeline/documents';
 import { outputKey } from '#pipeline/marker';
 import { runMessage } from '#pipeline/stages';
@@ -150,14 +151,45 @@ describe('--method pass', () => {
     expect(await killed.store.get(checkpoint)).toBeUndefined();
   });
 
-  test('a trained gate as a file: its foreground, a threshold of its own', async () => {
+  test('a trained gate as a file: with the backbone as training left it alone; its foreground, a threshold of its own', async () => {
     const other = await bucket({ attention: 'backbones/gate.onnx', trainEpochs: undefined, trainBatch: undefined });
     const file = await readObject(store, outputKey(plan, 'attend', 'head', 'onnx'));
     await other.put('backbones/gate.onnx', file);
+    await expect(work(other, undefined, true)).rejects.toThrow(
+      'gate.onnx was fitted to another backbone than tiny.onnx',
+    );
+    const { model, settings } = await openAttended(store, plan);
+    await other.put('backbones/tiny.onnx', backboneBytes(model, settings));
     const { store: done } = await work(other, undefined, true);
     const next = await readJson<Plan>(done, keys.plan('j'));
     expect(Buffer.compare(await readObject(done, outputKey(next, 'attend', 'head', 'onnx')), file)).toBe(0);
   });
+});
+
+test('--method pass --finetune all: the whole method, killed while it trains', async () => {
+  const settings = { finetune: 'all' };
+  const { store } = await work(await bucket(settings));
+  const plan = await readJson<Plan>(store, keys.plan('j'));
+  const { version } = await readJson<{ version: string }>(store, keys.currentModel('selflabel'));
+  const card = await readJson<Card>(store, keys.model('selflabel', version, 'card.json'));
+  expect(card).toMatchObject({
+    decision: { kind: 'argmax' },
+    finetune: { recipe: 'published', scope: 'all', steps: 2 },
+  });
+  const { counts } = await readJson<Receipt>(store, keys.published('j', 'receipt.json'));
+  expect(counts.labelled! + counts.empty!).toBe(9);
+  const trained = (from: MemoryStore) => readObject(from, outputKey(plan, 'finetune', 'model', 'onnx'));
+  const checkpoint = outputKey(plan, 'finetune', 'model', 'checkpoint.safetensors');
+  const saves = (life: number): Faults => {
+    let writes = 0;
+    return ({ operation, key }) =>
+      operation === 'put' && key === checkpoint && life < 4 && ++writes === 1
+        ? { kind: 'crash', when: life % 2 ? 'before' : 'after' }
+        : undefined;
+  };
+  const killed = await work(await bucket(settings), saves);
+  expect(killed.lives).toBe(4);
+  expect(Buffer.compare(await trained(killed.store), await trained(store))).toBe(0);
 });
 
 test('--attention pass in the default recipe: the gate of the ×4 grid, segments of the recipe', async () => {

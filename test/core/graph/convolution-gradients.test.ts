@@ -121,14 +121,17 @@ describe('the form is chosen by shape', () => {
     pads: [1, 1, 1, 1],
   };
   test.each<[string, Partial<Shape>, string, string]>([
-    ['3×3', {}, 'flipped', 'product'],
-    ['3×3 at stride 2', { strides: [2, 2] }, 'transposed', 'product'],
+    ['3×3', {}, 'flipped', 'taps'],
+    ['3×3, many channels', { depth: 256, perGroup: 256 }, 'flipped', 'product'],
+    ['3×3 at stride 2', { strides: [2, 2] }, 'transposed', 'taps'],
     ['1×1', { kernel: [1, 1], pads: [0, 0, 0, 0] }, 'transposed', 'shifted'],
     ['1×1 on few places', { kernel: [1, 1], pads: [0, 0, 0, 0], size: [1, 1] }, 'transposed', 'product'],
     ['colours', { depth: 3, strides: [2, 2] }, 'transposed', 'image'],
-    ['depthwise', { group: 16, depth: 1, perGroup: 1 }, 'flipped', 'depthwise'],
-    ['depthwise at stride 2', { group: 16, depth: 1, perGroup: 1, strides: [2, 2] }, 'transposed', 'image'],
-    ['wide padding', { kernel: [2, 2], pads: [2, 2, 2, 2] }, 'transposed', 'product'],
+    ['depthwise', { group: 16, depth: 1, perGroup: 1 }, 'flipped', 'pairs'],
+    ['depthwise at stride 2', { group: 16, depth: 1, perGroup: 1, strides: [2, 2] }, 'transposed', 'pairs'],
+    ['depthwise on larger maps', { group: 16, depth: 1, perGroup: 1, size: [20, 20] }, 'flipped', 'rows'],
+    ['depthwise on the largest', { group: 16, depth: 1, perGroup: 1, size: [20, 90] }, 'flipped', 'depthwise'],
+    ['wide padding', { kernel: [2, 2], pads: [2, 2, 2, 2] }, 'transposed', 'taps'],
   ])('%s', (_name, change, forInput, forKernel) => {
     const convolution = convolutionOf({ ...shape, ...change });
     expect([inputForm(convolution), kernelForm(convolution)]).toEqual([forInput, forKernel]);

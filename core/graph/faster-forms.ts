@@ -1,0 +1,131 @@
+/** Forms of operators that ONNX Runtime computes faster, put in their place once all gradients are taken; the same sums (`npm run bench -- training-step`). */
+import { convolvedByProducts, sentBackByProducts } from './depthwise-products.ts';
+import {
+  type Attributes,
+  applyOp,
+  cast,
+  exp,
+  log,
+  mul,
+  type Op,
+  reduceMax,
+  reduceSum,
+  reshape,
+  sub,
+  transpose,
+} from './ops.ts';
+import { backAlong, resizeMatrix } from './resampling.ts';
+import { rewrite } from './rewrite.ts';
+import { isKnown } from './sizes-of.ts';
+import type { ConstantTensor, Dim, GraphNode, NodeOf, Tensor } from './tensor.ts';
+
+/** The same tensors by faster forms. */
+export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
+  const ranks = new Ranks();
+  return rewrite(outputs, {
+    node: (node, inputs) => {
+      if (elementwise.has(node.op)) return ranks.levelled(node, inputs);
+      if (node.op === 'Where') return maskedOf(node, inputs);
+      if (node.op === 'LogSoftmax') return logSoftmaxOf(inputs[0]!, node.attributes.axis);
+      if (node.op === 'Conv' || node.op === 'ConvTranspose') return depthwiseOf(node, inputs);
+      return node.op === 'Resize' ? resizeOf(node, inputs[0]!) : undefined;
+    },
+  });
+}
+
+const elementwise: ReadonlySet<Op> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Greater']);
+
+const isSingle = (dims: readonly Dim[]) => dims.every(dim => dim === 1);
+
+/**
+ * Single numbers beside tensors whose last axes are of size 1, such as the kernels of 1×1 convolutions: with fewer axes than
+ * the tensor they are broadcast element by element, thirty times as long as with as many.
+ */
+class Ranks {
+  readonly #known = new Map<Tensor, Map<number, Tensor>>();
+
+  levelled(node: GraphNode, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
+    const rank = Math.max(...inputs.map(({ dims }) => dims.length));
+    const short = ({ dims }: Tensor) => dims.length < rank && isSingle(dims);
+    const full = inputs.find(({ dims }) => dims.length === rank);
+    if (!inputs.some(short) || full?.dims.at(-1) !== 1 || isSingle(full.dims)) return undefined;
+    const raised = inputs.map(tensor => (short(tensor) ? this.#raised(tensor, rank) : tensor));
+    return applyOp<Op>(node.op, raised, node.attributes);
+  }
+
+  #raised(tensor: Tensor, rank: number): Tensor {
+    const known = this.#known.get(tensor) ?? new Map<number, Tensor>();
+    this.#known.set(tensor, known);
+    const ones = new Array<number>(rank).fill(1);
+    const raised = known.get(rank) ?? (tensor.kind === 'constant' ? withDims(tensor, ones) : reshape(tensor, ones));
+    known.set(rank, raised);
+    return raised;
+  }
+}
+
+const withDims = (tensor: ConstantTensor, dims: readonly number[]): ConstantTensor => ({ ...tensor, dims });
+
+/** What is let through by a mask as a product with it, which is one pass less than a choice between numbers and zero. */
+function maskedOf(
+  { outputs: [y] }: NodeOf<'Where'>,
+  [mask, x, other]: readonly Tensor[],
+): readonly Tensor[] | undefined {
+  const zero = other!.kind === 'constant' && other!.bytes.length === 4 && other!.bytes.every(byte => byte === 0);
+  if (!zero || y!.type !== 'float32' || `${x!.dims}` !== `${y!.dims}`) return undefined;
+  return [mul(x!, cast(mask!, { to: 'float32' }))];
+}
+
+/** Along another axis than the last the runtime turns the tensor round, and back: a fifth of the time written out. */
+function logSoftmaxOf(x: Tensor, axis: number): readonly Tensor[] | undefined {
+  if (axis === -1 || axis === x.dims.length - 1) return undefined;
+  const shifted = sub(x, reduceMax(x, { axes: [axis] }));
+  return [sub(shifted, log(reduceSum(exp(shifted), { axes: [axis] })))];
+}
+
+/** Above this size of an axis a product with its matrix costs more than the interpolation itself. */
+const mostForProduct = 64;
+
+/** Enlarging small maps as two products of matrices: a quarter of the time. */
+function resizeOf({ attributes, outputs: [y] }: NodeOf<'Resize'>, x: Tensor): readonly Tensor[] | undefined {
+  const axes = changedAxes(attributes, x, y!);
+  if (attributes.mode !== 'linear' || !axes) return undefined;
+  let resized = x;
+  for (const axis of axes) {
+    const [from, to] = [x.dims[axis] as number, y!.dims[axis] as number];
+    const matrix = resizeMatrix(from, to, attributes.scales?.[axis] ?? to / from, attributes);
+    if (matrix) resized = backAlong(resized, axis, transpose(matrix, { perm: [1, 0] }));
+  }
+  return [resized];
+}
+
+/** The last two axes, where only those change, and are small enough. */
+function changedAxes({ scales }: Attributes['Resize'], x: Tensor, y: Tensor): readonly number[] | undefined {
+  const rank = x.dims.length;
+  if (rank < 3 || !isKnown(x.dims.slice(-2)) || !isKnown(y.dims.slice(-2))) return undefined;
+  const same = x.dims.slice(0, -2).every((dim, axis) => (scales ? scales[axis] === 1 : dim === y.dims[axis]));
+  const small = x.dims.slice(-2).every(dim => (dim as number) <= mostForProduct);
+  return same && small ? [rank - 1, rank - 2] : undefined;
+}
+
+/** Up to this many pairs of places, and from this many images on, products of matrices are faster. */
+const fewPairs = 10_000;
+const manyImages = 8;
+
+/**
+ * Depthwise convolutions on small maps: the runtime's fast kernels need weights that do not change, with others it takes up to
+ * twenty times as long as a product of matrices per channel.
+ */
+function depthwiseOf(
+  { op, attributes, outputs: [y] }: NodeOf<'Conv' | 'ConvTranspose'>,
+  [x, w, bias]: readonly Tensor[],
+): readonly Tensor[] | undefined {
+  const [from, to] = [x!.dims.slice(2), y!.dims.slice(2)];
+  const [images, channels] = x!.dims;
+  const single = attributes.group === channels && w!.dims[0] === channels && w!.dims[1] === 1;
+  if (!single || w!.kind === 'constant' || typeof images !== 'number' || images < manyImages) return undefined;
+  if (!isKnown(from) || !isKnown(to) || count(from) * count(to) > fewPairs) return undefined;
+  const form = op === 'Conv' ? convolvedByProducts : sentBackByProducts;
+  return [form(x!, w!, bias, { to, settings: attributes })];
+}
+
+const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
