@@ -14,6 +14,7 @@ import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
 import { folderModel } from '#pipeline/serve/model-source';
+import { warmingUp } from '#pipeline/serve/warm-up';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
@@ -21,8 +22,7 @@ import type { PlacePorts } from './serve-bucket.ts';
 export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
   try {
     const app = serveApp(await portsOf(place, options, models), optionsOf(options));
-    await assertUsable(app, place);
-    const server = await listen(app, options).catch(explain(options));
+    const [server] = await Promise.all([listen(app, options).catch(explain(options)), assertUsable(app, place)]);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();
@@ -40,13 +40,13 @@ async function closeAll(app: ServeApp, server: HttpServer): Promise<void> {
   await app.close();
 }
 
-/** A folder with a model that cannot be used is said at once; a bucket may be filled later. */
+/** A folder with a model that cannot be used is said at once; a bucket may be filled later, and requests say what it lacks. */
 async function assertUsable(app: ServeApp, place: string): Promise<void> {
-  if (place.startsWith('s3://')) return;
-  const ready = await app.fetch(new Request('http://localhost/readyz'));
-  if (ready.ok) return;
-  const { detail } = (await ready.json()) as { detail: string };
-  throw new PermanentError(`${place}: ${detail}`);
+  try {
+    await app.prepare();
+  } catch (error) {
+    if (!place.startsWith('s3://')) throw new PermanentError(`${place}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function stopped(): Promise<void> {
@@ -73,10 +73,11 @@ const explain =
 async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
+  const images = new SharpCodec();
   return {
     ...where,
-    models,
-    images: new SharpCodec(),
+    models: warmingUp(models, images),
+    images,
     pixels: new PixelThreads(threads),
     digest: nodeDigest,
     clock: systemClock,

@@ -46,11 +46,10 @@ const describe = ({ job, stage, stages, started, updated, error }: JobState): Jo
 });
 
 /** @throws Problem 404 */
-export async function readJob(ports: JobPorts, id: string): Promise<Job> {
-  const store = storeOf(ports);
-  const found = await readState(store, id);
+export async function readJob({ store }: JobPorts, id: string): Promise<Job> {
+  const found = store && (await readState(store, id));
   if (found) return describe(found.state);
-  if (await store.head(keys.request(id))) return { id, stage: 'requested', stages: {}, error: null };
+  if (await store?.head(keys.request(id))) return { id, stage: 'requested', stages: {}, error: null };
   throw new Problem('unknown-job', 'there is no job of this name; GET /v1/jobs lists them');
 }
 

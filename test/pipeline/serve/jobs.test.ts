@@ -65,6 +65,7 @@ describe('a new job', () => {
   it('needs a place', async () => {
     const world = apiWorld({}, { store: undefined });
     expect((await create(world, { request })).status).toBe(503);
+    expect((await asked(world, 'getJob', get('/v1/jobs/a'))).status).toBe(404);
     expect(await (await asked(world, 'listJobs', get('/v1/jobs'))).json()).toEqual({ jobs: [] });
   });
 });
