@@ -20,8 +20,9 @@ import type { PlacePorts } from './serve-bucket.ts';
 
 /** Answers until the process is told to stop. @param models closed in the end */
 export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
+  const pixels = new PixelThreads(options.threads ?? availableParallelism());
   try {
-    const app = serveApp(await portsOf(place, options, models), optionsOf(options));
+    const app = serveApp(await portsOf(place, options, models, pixels), optionsOf(options));
     const [server] = await Promise.all([listen(app, options).catch(explain(options)), assertUsable(app, place)]);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
@@ -30,6 +31,7 @@ export async function serveModel(place: string, options: ServeCommand, models: O
     await closeAll(app, server);
   } finally {
     await models.close();
+    await pixels.close();
   }
 }
 
@@ -70,7 +72,12 @@ const explain =
     throw error;
   };
 
-async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
+async function portsOf(
+  place: string,
+  options: ServeCommand,
+  models: OnnxRuntime,
+  pixels: PixelThreads,
+): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
   const images = new SharpCodec();
@@ -78,7 +85,7 @@ async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime
     ...where,
     models: warmingUp(models, images),
     images,
-    pixels: new PixelThreads(threads),
+    pixels,
     digest: nodeDigest,
     clock: systemClock,
     tuning: { threads },

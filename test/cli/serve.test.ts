@@ -58,6 +58,13 @@ describe('serve', () => {
     expect(err).toContain('stopping');
   });
 
+  it('ends at once when it is told to right after its first answer', async () => {
+    const started = await whileServing([modelFolder('brief'), '--quiet'], async url => {
+      expect((await segment(url)).classes).toHaveLength(3);
+    });
+    expect([started.code, started.err]).toEqual([0, expect.stringContaining('stopping')]);
+  });
+
   it('says what is wrong with a folder', async () => {
     await refuses(/does not exist; give the folder of a model/, 'serve', join(room, 'nowhere'), '--quiet');
     const run = join(room, 'run');
