@@ -23,7 +23,7 @@ export async function serveModel(place: string, options: ServeCommand, models: O
   const pixels = new PixelThreads(options.threads ?? availableParallelism());
   try {
     const app = serveApp(await portsOf(place, options, models, pixels), optionsOf(options));
-    const [server] = await Promise.all([listen(app, options).catch(explain(options)), assertUsable(app, place)]);
+    const server = await listening(app, place, options);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();
@@ -32,6 +32,20 @@ export async function serveModel(place: string, options: ServeCommand, models: O
   } finally {
     await models.close();
     await pixels.close();
+  }
+}
+
+/** The port is taken while the model loads. */
+async function listening(app: ServeApp, place: string, options: ServeCommand): Promise<HttpServer> {
+  const usable = assertUsable(app, place);
+  usable.catch(() => undefined);
+  const server = await listen(app, options).catch(explain(options));
+  try {
+    await usable;
+    return server;
+  } catch (error) {
+    await server.stop(0);
+    throw error;
   }
 }
 

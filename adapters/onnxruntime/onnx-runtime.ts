@@ -49,6 +49,12 @@ async function smallestGraph(): Promise<Uint8Array> {
   return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
 }
 
+/**
+ * Builds of the runtime report their use to its makers and keep a file of it in the home folder, unless this is
+ * set before it is loaded: nobody asked for that. Only here in the main thread does it reach the system's environment.
+ */
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** Threads kept between models; starting one takes a tenth of a second. */
 const mostIdle = 4;
 
