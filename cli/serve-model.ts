@@ -102,7 +102,7 @@ async function portsOf(
     pixels,
     digest: nodeDigest,
     clock: systemClock,
-    tuning: { threads },
+    tuning: { threads, promptly: true },
     fetchUrl: fetchFrom(allowUrls),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,

@@ -27,7 +27,12 @@ const app = serveApp(
     ...{ store, source: publishedModels(store), images },
     models: warmingUp(new OnnxRuntime(), images),
     pixels: new PixelThreads(threads),
-    ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: () => crypto.randomUUID() },
+    ...{
+      digest: nodeDigest,
+      clock: systemClock,
+      tuning: { threads, promptly: true },
+      newId: () => crypto.randomUUID(),
+    },
     link: (key, seconds) => links.link(key, seconds),
     imageBucket: name => buckets.get(name),
     fetchUrl: (url, limit) => addresses.fetch(url, limit),
