@@ -26,7 +26,7 @@ const blockRows = 1024;
 /** Links per image and block: enough to join a group through its members. */
 const few = 8;
 /** Vectors of one part: compared with itself and with the parts before it that are still held. */
-const partBytes = 64 * 2 ** 20;
+const partBytes = 32 * 2 ** 20;
 /** Of the parts that are held: images further apart in path order are not compared, nor those further than `furthest`. */
 const heldBytes = 512 * 2 ** 20;
 /** Beyond so many images time grows no longer with the square. */
