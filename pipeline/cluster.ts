@@ -3,7 +3,7 @@ import { segmentationModel } from '#core/attention/segmentation-model';
 import { nearestCentroids } from '#core/clustering/nearest-centroid';
 import { unitRows } from '#core/clustering/unit-rows';
 import type { VectorSet } from '#core/clustering/vector-set';
-import { type ClusterRow, parseClustersCsv, writeClustersCsv } from '#core/formats/clusters-csv';
+import { type ClusterRow, clustersInCsv, writeClustersCsv } from '#core/formats/clusters-csv';
 import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { restartPiece } from '#core/job/progress';
@@ -118,9 +118,9 @@ async function clustersCsv(store: ObjectStore, plan: Plan, centroids: VectorSet)
   return new TextEncoder().encode(writeClustersCsv(rows));
 }
 
-/** The rows of a finished job's clusters.csv. */
-export async function readClusters(store: ObjectStore, plan: Plan): Promise<ClusterRow[]> {
-  return parseClustersCsv(new TextDecoder().decode(await readObject(store, outputKey(plan, 'cluster', 'best', 'csv'))));
+/** The rows of a finished job's clusters.csv, in path order. */
+export async function readClusters(store: ObjectStore, plan: Plan): Promise<Generator<ClusterRow>> {
+  return clustersInCsv(new TextDecoder().decode(await readObject(store, outputKey(plan, 'cluster', 'best', 'csv'))));
 }
 
 async function composeModel(store: ObjectStore, plan: Plan, centroids: VectorSet): Promise<Uint8Array> {

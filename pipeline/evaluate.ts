@@ -60,7 +60,7 @@ async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const pixels = isRun
     ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally')))
     : undefined;
-  const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
+  const agreement = isRun ? folderAgreement([...(await readClusters(ports.store, plan))]) : null;
   const names = await classNames(ports, plan.request.masks!);
   const threshold = isRun ? await usedThreshold(ports, plan) : null;
   const finished = (of: Tally, threshold: number | null) =>

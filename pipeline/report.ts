@@ -1,6 +1,5 @@
 /** The report page: gathers what the job knows and hands it to the page's function. */
 import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
-import type { ClusterRow } from '#core/formats/clusters-csv';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
@@ -86,16 +85,19 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
 }
 
 async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
-  const rows = new Map<string, ClusterRow>();
-  for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
+  // In the order of the images, some of which have no row.
+  const rows = await readClusters(ports.store, plan);
+  let next = rows.next();
   const sheets = Array.from({ length: await clustersOf(ports.store, plan) }, () => new ClassSheet());
   const review: Gathered['review'] = new Smallest(reviewLength);
   const all: number[] = [];
   let pixels = 0;
   for await (const image of settledImages(ports.store, plan)) {
+    const row = next.value?.image === image.name ? next.value : undefined;
+    if (row) next = rows.next();
     if (image.state === 'rejected' || image.state === 'duplicate') continue;
     pixels += image.width * image.height;
-    addToSheets(sheets, image, rows.get(image.name));
+    addToSheets(sheets, image, row);
     if (image.state === 'empty') continue;
     all.push(image.confidence);
     const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);

@@ -6,7 +6,7 @@
  */
 import { PermanentError } from '../errors.ts';
 import type { ClusterId } from '../labels/label-id.ts';
-import { csvLine, parseCsv } from './csv.ts';
+import { csvLine, csvRows } from './csv.ts';
 
 export interface ClusterRow {
   /** Path relative to the images' folder. */
@@ -32,8 +32,12 @@ export function writeClustersCsv(rows: Iterable<ClusterRow>): string {
 }
 
 /** Rows of the file. Further columns are allowed; `distance` and `confidence` may be missing and are NaN then. @throws PermanentError */
-export function parseClustersCsv(text: string, name = 'clusters.csv'): ClusterRow[] {
-  const [header = [], ...rows] = parseCsv(text, name);
+export const parseClustersCsv = (text: string, name = 'clusters.csv'): ClusterRow[] => [...clustersInCsv(text, name)];
+
+/** The same, one row after another. @throws PermanentError */
+export function* clustersInCsv(text: string, name = 'clusters.csv'): Generator<ClusterRow> {
+  const rows = csvRows(text, name);
+  const header = rows.next().value ?? [];
   const column = Object.fromEntries(columns.map(key => [key, header.indexOf(key)])) as Record<
     (typeof columns)[number],
     number
@@ -43,13 +47,15 @@ export function parseClustersCsv(text: string, name = 'clusters.csv'): ClusterRo
       `${name}: the first line must name the columns ${columns.join(',')}, it reads ${header.join(',')}`,
     );
   }
-  return rows.map((row, i) => {
+  let line = 1;
+  for (const row of rows) {
+    line++;
     const number = (key: (typeof columns)[number]) =>
       column[key] < 0 ? Number.NaN : Number(row[column[key]] || 'NaN');
     const [image, cluster] = [row[column.image], number('cluster')];
     if (!image || !Number.isInteger(cluster) || cluster < 0) {
-      throw new PermanentError(`${name}: line ${i + 2} has no image or no cluster id: ${row.join(',')}`);
+      throw new PermanentError(`${name}: line ${line} has no image or no cluster id: ${row.join(',')}`);
     }
-    return { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
-  });
+    yield { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
+  }
 }
