@@ -12,7 +12,7 @@ import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
 import { openAttention, runOf } from './backbone.ts';
-import { readClusters } from './cluster.ts';
+import { readClusters } from './cluster-table.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -60,7 +60,7 @@ async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const pixels = isRun
     ? tallyFromBytes(await readObject(ports.store, outputKey(plan, 'evaluate', 'pixels', 'tally')))
     : undefined;
-  const agreement = isRun ? folderAgreement([...(await readClusters(ports.store, plan))]) : null;
+  const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
   const names = await classNames(ports, plan.request.masks!);
   const threshold = isRun ? await usedThreshold(ports, plan) : null;
   const finished = (of: Tally, threshold: number | null) =>

@@ -6,7 +6,7 @@
  */
 import { PermanentError } from '../errors.ts';
 import type { ClusterId } from '../labels/label-id.ts';
-import { csvLine, csvRows } from './csv.ts';
+import { csvLine, parseCsv } from './csv.ts';
 
 export interface ClusterRow {
   /** Path relative to the images' folder. */
@@ -32,12 +32,8 @@ export function writeClustersCsv(rows: Iterable<ClusterRow>): string {
 }
 
 /** Rows of the file. Further columns are allowed; `distance` and `confidence` may be missing and are NaN then. @throws PermanentError */
-export const parseClustersCsv = (text: string, name = 'clusters.csv'): ClusterRow[] => [...clustersInCsv(text, name)];
-
-/** The same, one row after another. @throws PermanentError */
-export function* clustersInCsv(text: string, name = 'clusters.csv'): Generator<ClusterRow> {
-  const rows = csvRows(text, name);
-  const header = rows.next().value ?? [];
+export function parseClustersCsv(text: string, name = 'clusters.csv'): ClusterRow[] {
+  const [header = [], ...rows] = parseCsv(text, name);
   const column = Object.fromEntries(columns.map(key => [key, header.indexOf(key)])) as Record<
     (typeof columns)[number],
     number
@@ -47,15 +43,13 @@ export function* clustersInCsv(text: string, name = 'clusters.csv'): Generator<C
       `${name}: the first line must name the columns ${columns.join(',')}, it reads ${header.join(',')}`,
     );
   }
-  let line = 1;
-  for (const row of rows) {
-    line++;
+  return rows.map((row, i) => {
     const number = (key: (typeof columns)[number]) =>
       column[key] < 0 ? Number.NaN : Number(row[column[key]] || 'NaN');
     const [image, cluster] = [row[column.image], number('cluster')];
     if (!image || !Number.isInteger(cluster) || cluster < 0) {
-      throw new PermanentError(`${name}: line ${line} has no image or no cluster id: ${row.join(',')}`);
+      throw new PermanentError(`${name}: line ${i + 2} has no image or no cluster id: ${row.join(',')}`);
     }
-    yield { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
-  }
+    return { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
+  });
 }

@@ -33,11 +33,8 @@ function readField(text: string, at: number, name: string): { field: string; end
  * Rows of fields. A last line end is no row; a byte-order mark is passed over.
  * @throws PermanentError if a quote is never closed or text follows a closing quote
  */
-export const parseCsv = (text: string, name = 'the table'): string[][] => [...csvRows(text, name)];
-
-/** The same, one row after another: a long table is never held as fields. @throws PermanentError */
-export function* csvRows(text: string, name = 'the table'): Generator<string[]> {
-  let count = 0;
+export function parseCsv(text: string, name = 'the table'): string[][] {
+  const rows: string[][] = [];
   let row: string[] = [];
   for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; ) {
     const { field, end } = readField(text, at, name);
@@ -47,10 +44,10 @@ export function* csvRows(text: string, name = 'the table'): Generator<string[]> 
       at = end + 1;
       if (at < text.length) continue;
       row.push('');
-    } else if (!lineEnd) throw new PermanentError(`${name}: line ${count + 1} has text after a closing quote`);
+    } else if (!lineEnd) throw new PermanentError(`${name}: line ${rows.length + 1} has text after a closing quote`);
     else at = end + lineEnd[0].length;
-    yield row;
-    count++;
+    rows.push(row);
     row = [];
   }
+  return rows;
 }
