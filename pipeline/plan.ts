@@ -11,6 +11,7 @@ import { mapInOrder } from './in-flight.ts';
 import { readImage } from './inputs.ts';
 import { type Listing, openListing } from './listing.ts';
 import type { ObjectStore, Ports } from './ports.ts';
+import { planValidation } from './validation.ts';
 
 /** Shards written at the same time. */
 const shardsAtOnce = 8;
@@ -29,7 +30,8 @@ export async function plan(ports: Ports, job: string, goesOn: () => boolean = ()
   const { count, fingerprint } = listing;
   if (count === 0) throw new PermanentError(`no files under ${request.images}; put images there and run again`);
   if (request.kind === 'run') await assertRequestTrainable(ports.store, settleRun(request));
-  const classes = await checkMasks(ports, request, listing);
+  const validation = request.kind === 'run' ? await planValidation(ports, job, request) : undefined;
+  const classes = highestOf(await checkMasks(ports, request, listing), validation?.classes);
   const clusters = request.kind === 'run' ? (request.clusters ?? classes ?? defaultClusters(count)) : 0;
   if (!(await writeShards(ports, job, listing, goesOn))) return false;
   const document: Plan = {
@@ -40,7 +42,13 @@ export async function plan(ports: Ports, job: string, goesOn: () => boolean = ()
     shards: Array.from({ length: Math.ceil(count / shardSize(count)) }, (_, i) => shardName(i)),
     clusters,
     classes,
-    fingerprints: await fingerprints(ports, request, { planned: fingerprint, clusters, classes }),
+    ...(validation && { validation: validation.fingerprint }),
+    fingerprints: await fingerprints(ports, request, {
+      planned: fingerprint,
+      clusters,
+      classes,
+      validation: validation?.fingerprint,
+    }),
   };
   await publishAgain(ports.store, document);
   await ports.store.put(keys.plan(job), toJson(document));
@@ -54,6 +62,10 @@ async function publishAgain(store: ObjectStore, { job, fingerprints }: Plan): Pr
   if (!before || fromJson<Plan>(before).fingerprints.publish === fingerprints.publish) return;
   await store.delete(keys.marker(job, 'publish', fingerprints.publish, 'publish'));
 }
+
+/** The number of classes that covers both sets of masks; undefined where there are none. */
+const highestOf = (own: number | undefined, validation: number | undefined): number | undefined =>
+  own === undefined || validation === undefined ? (own ?? validation) : Math.max(own, validation);
 
 /** @returns how many classes the masks have; undefined without masks */
 async function checkMasks(ports: Ports, request: JobRequest, listing: Listing): Promise<number | undefined> {

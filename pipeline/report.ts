@@ -25,6 +25,7 @@ import { clustersOf, readChoice } from './choose-clusters.ts';
 import { readClusters } from './cluster.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
+import type { FoundThreshold } from './evaluate.ts';
 import { outputKey } from './marker.ts';
 import { proposeMerges } from './merge-proposals.ts';
 import { embedBound } from './pace.ts';
@@ -33,6 +34,7 @@ import { settledImages } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { trainingFacts } from './training-facts.ts';
+import { validationMetrics } from './validation.ts';
 import { programVersion } from './version.ts';
 
 interface Gathered {
@@ -73,7 +75,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     merges: mergeFacts(await proposeMerges(ports, plan)),
     nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
-    metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
+    metrics: plan.request.masks || plan.validation ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
     training: await trainingFacts(ports.store, plan, report),
   };
@@ -198,6 +200,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   parts.push(`--clusters ${plan.clusters}`);
   if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
+  if (plan.validation) parts.push('--val-images IMAGES --val-masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
     parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
@@ -243,9 +246,24 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 }
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
-  const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  const own = plan.request.masks !== undefined;
+  const metrics = own
+    ? await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'))
+    : await validationMetrics(ports, plan);
   const { pseudo: _pseudo, ...final } = metrics;
-  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
+  return {
+    ...final,
+    skipped: metrics.skipped.map(({ image }) => image),
+    ...(!own && { validation: true }),
+    ...(runOf(plan).threshold === 'from-masks' && { thresholdCurve: await thresholdCurve(ports.store, plan) }),
+  };
+}
+
+/** mIoU at every threshold that was tried on masks. */
+async function thresholdCurve(store: ObjectStore, plan: Plan): Promise<MetricsFacts['thresholdCurve'] & {}> {
+  const { candidates, curve } = await readJson<FoundThreshold>(store, outputKey(plan, 'evaluate', 'threshold', 'json'));
+  const [low, high] = candidates;
+  return curve.map((miou, i) => ({ threshold: low + ((high - low) * i) / (curve.length - 1), miou }));
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>
