@@ -13,7 +13,7 @@ import { ThresholdSweep } from '#core/metrics/threshold-sweep';
 import { openAttention, runOf } from './backbone.ts';
 import { readClusters } from './cluster.ts';
 import { readJson, readObject, toJson } from './documents.ts';
-import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
+import { classNames, maskOf, readTruth, truthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { runModel } from './labeller.ts';
@@ -22,7 +22,8 @@ import { pixelBaseline } from './pixel-baseline.ts';
 import type { Ports } from './ports.ts';
 import { decisionOf, openLabeller } from './run-labeller.ts';
 import { tallyLabels } from './tally-labels.ts';
-import { matchingOf, validate, validationSet } from './validation.ts';
+import { matchingOf, validate } from './validation.ts';
+import { validationSet } from './validation-set.ts';
 
 export async function evaluate(ports: Ports, plan: Plan, piece: string): Promise<void> {
   if (piece === 'threshold') return findThreshold(ports, plan);
@@ -134,12 +135,6 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const { threshold, miou, curve } = sweep.best(plan.classes! + (run.background === 'none' ? 0 : 1));
   const document: FoundThreshold = { threshold, miou, candidates: [low, high], curve: [...curve] };
   await finishPiece(ports, plan, 'evaluate', 'threshold', { json: toJson(document) }, { threshold, miou }, started);
-}
-
-/** How the plan's masks are to be read. @throws Error without masks: no such piece is planned then */
-export function truthRules({ request, classes }: Plan): TruthRules {
-  if (!request.masks) throw new Error('internal: nothing to measure without masks');
-  return { masks: request.masks, classes, ignore: request.ignore, background: request.background };
 }
 
 export async function* allImages(ports: Ports, plan: Plan): AsyncGenerator<PlannedImage> {

@@ -1,62 +1,20 @@
-/** The validation set of a run: images with masks, apart from its own, on which threshold and matching are found. */
+/** The validation set of a run, labelled and measured: the matching found on it is that of the job. */
 import { type TarEntry, writeTar } from '#core/formats/tar';
-import { keys } from '#core/job/keys';
-import { finalLabels, type Plan, type PlannedImage, type PlannedShard, validationShard } from '#core/job/plan';
-import type { RunRequest } from '#core/job/request';
+import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import { finish, type Metrics } from '#core/metrics/finish';
 import type { Matching } from '#core/metrics/matching';
 import { readMatching, writeMatching } from '#core/metrics/saved-matching';
-import { runOf } from './backbone.ts';
 import { readJson, toJson } from './documents.ts';
-import { fingerprintOf } from './fingerprints.ts';
-import { assertMasked, classNames, countClasses, type TruthRules } from './ground-truth.ts';
-import { readImage } from './inputs.ts';
+import { classNames } from './ground-truth.ts';
 import { labelImages } from './label.ts';
-import { listImages } from './list-images.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
 import { decisionOf, openLabeller, openTuned } from './run-labeller.ts';
 import { tallyLabels } from './tally-labels.ts';
+import { validationSet } from './validation-set.ts';
 
 /** Beside label maps: the matching found, by the name under which people get it. */
 export const matchingFile = 'match.json';
-
-export interface PlannedValidation {
-  readonly fingerprint: string;
-  /** N by the validation masks. */
-  readonly classes: number;
-}
-
-/**
- * Lists the validation images and keeps them as a shard of their own.
- * @throws PermanentError if there are none, or one has no mask
- */
-export async function planValidation(
-  ports: Ports,
-  job: string,
-  { valImages, valMasks, classes, ignore, background }: RunRequest,
-): Promise<PlannedValidation | undefined> {
-  if (!valImages || !valMasks) return undefined;
-  const images: PlannedImage[] = [];
-  for await (const { image } of listImages(ports.store, valImages)) images.push(image);
-  const counted = await countClasses(ports, { masks: valMasks, classes, ignore, background }, images);
-  const readable = async (image: PlannedImage) => (await readImage(ports, valImages, image)).state === 'read';
-  await assertMasked(ports, valMasks, images, readable);
-  const fingerprint = fingerprintOf(ports, 'plan', valImages, images);
-  await ports.store.putNew(keys.shard(job, fingerprint, validationShard), toJson({ shard: validationShard, images }));
-  return { fingerprint, classes: counted };
-}
-
-/** The validation images and how their masks are read; undefined for a run without such a set. */
-export async function validationSet(
-  { store }: Pick<Ports, 'store'>,
-  plan: Plan,
-): Promise<{ prefix: string; images: readonly PlannedImage[]; rules: TruthRules } | undefined> {
-  if (!plan.validation) return undefined;
-  const { valImages, valMasks, ignore, background } = runOf(plan);
-  const { images } = await readJson<PlannedShard>(store, keys.shard(plan.job, plan.validation, validationShard));
-  return { prefix: valImages!, images, rules: { masks: valMasks!, classes: plan.classes, ignore, background } };
-}
 
 /** Labels the validation images by the finished model and measures them; the matching found is that of the job. */
 export async function validate(ports: Ports, plan: Plan): Promise<void> {
