@@ -164,9 +164,12 @@ function reviewFacts({ review, confidences }: Gathered, thumbnails: Map<string, 
 
 function reasonsFor(labels: readonly number[], place: number): string[] {
   const reasons = [place === 0 ? 'lowest confidence of all' : 'its pixels lie almost as near to another class'];
-  if (labels.length > 1)
+  const [first, second, ...more] = labels;
+  if (second !== undefined)
     reasons.push(
-      `shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`,
+      more.length
+        ? `shared by class ${first}, class ${second} and ${more.length} more`
+        : `shared by class ${first} and class ${second}`,
     );
   return reasons;
 }
