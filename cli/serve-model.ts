@@ -13,16 +13,17 @@ import { PermanentError, UsageError } from '#core/errors';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
 import { folderModel } from '#pipeline/serve/model-source';
+import { warmingUp } from '#pipeline/serve/warm-up';
 import { assertModelFolder } from './model-folder.ts';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
 /** Answers until the process is told to stop. @param models closed in the end */
 export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
+  const pixels = new PixelThreads(options.threads ?? availableParallelism());
   try {
-    const app = serveApp(await portsOf(place, options, models), optionsOf(options));
-    await assertUsable(app, place);
-    const server = await listen(app, options).catch(explain(options));
+    const app = serveApp(await portsOf(place, options, models, pixels), optionsOf(options));
+    const server = await listening(app, place, options);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();
@@ -30,6 +31,21 @@ export async function serveModel(place: string, options: ServeCommand, models: O
     await closeAll(app, server);
   } finally {
     await models.close();
+    await pixels.close();
+  }
+}
+
+/** The port is taken while the model loads. */
+async function listening(app: ServeApp, place: string, options: ServeCommand): Promise<HttpServer> {
+  const usable = assertUsable(app, place);
+  usable.catch(() => undefined);
+  const server = await listen(app, options).catch(explain(options));
+  try {
+    await usable;
+    return server;
+  } catch (error) {
+    await server.stop(0);
+    throw error;
   }
 }
 
@@ -40,13 +56,13 @@ async function closeAll(app: ServeApp, server: HttpServer): Promise<void> {
   await app.close();
 }
 
-/** A folder with a model that cannot be used is said at once; a bucket may be filled later. */
+/** A folder with a model that cannot be used is said at once; a bucket may be filled later, and requests say what it lacks. */
 async function assertUsable(app: ServeApp, place: string): Promise<void> {
-  if (place.startsWith('s3://')) return;
-  const ready = await app.fetch(new Request('http://localhost/readyz'));
-  if (ready.ok) return;
-  const { detail } = (await ready.json()) as { detail: string };
-  throw new PermanentError(`${place}: ${detail}`);
+  try {
+    await app.prepare();
+  } catch (error) {
+    if (!place.startsWith('s3://')) throw new PermanentError(`${place}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function stopped(): Promise<void> {
@@ -70,17 +86,23 @@ const explain =
     throw error;
   };
 
-async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
+async function portsOf(
+  place: string,
+  options: ServeCommand,
+  models: OnnxRuntime,
+  pixels: PixelThreads,
+): Promise<ServePorts> {
   const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
+  const images = new SharpCodec();
   return {
     ...where,
-    models,
-    images: new SharpCodec(),
-    pixels: new PixelThreads(threads),
+    models: warmingUp(models, images),
+    images,
+    pixels,
     digest: nodeDigest,
     clock: systemClock,
-    tuning: { threads },
+    tuning: { threads, promptly: true },
     fetchUrl: fetchFrom(allowUrls),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,

@@ -7,6 +7,7 @@ import { Random, seedOf } from '#core/random';
 import { runOf } from './backbone.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
+import { mapInOrder } from './in-flight.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { blocksOf, inMemoryIfSmall, rowsPerBlock, streamedBlocks, type VectorSource } from './vector-source.ts';
@@ -163,7 +164,7 @@ function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
 }
 
 /** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
-const memoryForVectors = 256 * 2 ** 20;
+const memoryForVectors = 64 * 2 ** 20;
 
 /** The vectors of a sample in one object, so that no restart goes through all shards for them. */
 async function sampleOutput(store: ObjectStore, plan: Plan, known: Catalog): Promise<Record<string, Uint8Array>> {
@@ -171,7 +172,7 @@ async function sampleOutput(store: ObjectStore, plan: Plan, known: Catalog): Pro
   if (!sample || !fits(known, memoryForVectors)) return {};
   const data = new Float32Array(count * dimension);
   let filled = 0;
-  for await (const vectors of vectorsOfShards(store, plan, known)) {
+  for await (const vectors of vectorsOfShards(store, plan, known)()) {
     data.set(vectors, filled);
     filled += vectors.length;
   }
@@ -196,28 +197,49 @@ export async function clusterRows(
   const kept =
     known.sample && fits(known, memory) && (await store.get(outputKey(plan, 'cluster', 'catalog', 'sample.npy')));
   if (kept) return blocksOf({ ...readNpyOf('float32', kept), count, dimension }, rowsPerBlock(clusters));
-  const stream = streamedBlocks(
-    { count, dimension },
-    () => vectorsOfShards(store, plan, known),
-    rowsPerBlock(clusters),
-  );
+  const stream = streamedBlocks({ count, dimension }, vectorsOfShards(store, plan, known), rowsPerBlock(clusters));
   return inMemoryIfSmall(stream, memory);
 }
 
-/** The vectors of one image after the other. */
-async function* vectorsOfShards(store: ObjectStore, plan: Plan, selection: Selection): AsyncGenerator<Float32Array> {
-  const { seed } = runOf(plan);
-  for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
+/** Shards that are read at once: the next while one is at work. */
+const shardsAhead = 2;
+
+/** Passes over the vectors that are clustered. The first looks up where they stand in their shards, the others know. */
+function vectorsOfShards(store: ObjectStore, plan: Plan, selection: Selection): () => AsyncGenerator<Float32Array> {
+  const known = new Map<string, readonly number[]>();
+  const open = async (shard: string): Promise<Float32Array[]> => {
+    const ends = known.get(shard) ?? (await rowsThatTakePart(store, plan, selection, shard));
+    known.set(shard, ends);
     const { data, dimension } = await readVectors(store, plan, shard);
-    let from = 0;
-    for (const image of summary.images) {
-      if (image.state !== 'read') continue;
-      const to = from + image.rows;
-      if (to > from && takesPart(selection, seed, image.name)) yield data.subarray(from * dimension, to * dimension);
-      from = to;
+    return ends.flatMap((from, i) => (i % 2 === 0 ? [data.subarray(from * dimension, ends[i + 1]! * dimension)] : []));
+  };
+  return async function* () {
+    for await (const pieces of mapInOrder(plan.shards, shardsAhead, open)) yield* pieces;
+  };
+}
+
+/** Rows of a shard, of neighbours in one go: where the first begin and end, where the second begin and end, … */
+async function rowsThatTakePart(
+  store: ObjectStore,
+  plan: Plan,
+  selection: Selection,
+  shard: string,
+): Promise<number[]> {
+  const { seed } = runOf(plan);
+  const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
+  const ends: number[] = [];
+  let from = 0;
+  for (const image of images) {
+    if (image.state !== 'read') continue;
+    const to = from + image.rows;
+    if (to > from && takesPart(selection, seed, image.name)) {
+      if (ends.at(-1) === from) ends.pop();
+      else ends.push(from);
+      ends.push(to);
     }
+    from = to;
   }
+  return ends;
 }
 
 /**
@@ -234,7 +256,8 @@ export async function drawnImages(store: ObjectStore, plan: Plan, known: Catalog
     const dimension = shape[1] ?? 0;
     const own = summary.images
       .filter(({ state }) => state === 'read')
-      .map(({ name }, i) => ({ ...drawOf(name, seed), vector: data.subarray(i * dimension, (i + 1) * dimension) }))
+      // Copies: a view would keep the whole shard.
+      .map(({ name }, i) => ({ ...drawOf(name, seed), vector: data.slice(i * dimension, (i + 1) * dimension) }))
       .filter(({ name }) => takesPart(known, seed, name));
     drawn = [...drawn, ...own].sort(compareDraws).slice(0, most);
   }

@@ -5,7 +5,6 @@ import { keys } from '#core/job/keys';
 import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
-import { writeMatching } from '#core/metrics/saved-matching';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -13,7 +12,7 @@ import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
-import { matchingFile, validationMetrics } from './validation.ts';
+import { matchingFile, validationMatching, validationMetrics } from './validation.ts';
 
 /** Which results lie in the folder now. */
 interface Stamp {
@@ -132,10 +131,9 @@ async function collectValidation(ports: Ports, target: ObjectStore, plan: Plan):
       return key;
     };
     for await (const key of mapInOrder(packed, filesAtOnce, write)) wanted.add(key);
-    const metrics = await validationMetrics(ports, plan);
-    await target.put(`${validationFolder}metrics.json`, toJson(metrics));
+    await target.put(`${validationFolder}metrics.json`, toJson(await validationMetrics(ports, plan)));
     wanted.add(`${validationFolder}metrics.json`);
-    await target.put(matchingFile, new TextEncoder().encode(writeMatching(metrics.matching)));
+    await target.put(matchingFile, await validationMatching(ports, plan));
   } else await target.delete(matchingFile);
   await removeOthers(target, validationFolder, wanted);
 }

@@ -49,7 +49,8 @@ export const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8A
   assertPublished(published);
   const { inputs, image } = pixelInput();
   const head = toModel({ name: 'pixels', inputs, outputs: { image } });
-  const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
+  const { threads, promptly = false } = ports.tuning;
+  const options = { sessions: threads, threadsPerSession: 1, threadsAlone: promptly ? threads : 1 };
   return ports.models.load(prepend(head, published, 'image'), options);
 };
 

@@ -25,7 +25,7 @@ const blockRows = 1024;
 /** Links per image and block: enough to join a group through its members. */
 const few = 8;
 /** Vectors held at once, twice: one part stays while the others pass by. */
-const partBytes = 128 * 2 ** 20;
+const partBytes = 32 * 2 ** 20;
 /** Images further apart in path order are not compared: beyond so many, time grows no longer with the square. */
 const furthest = 262_144;
 

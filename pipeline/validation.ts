@@ -3,8 +3,8 @@ import { type TarEntry, writeTar } from '#core/formats/tar';
 import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import { finish, type Metrics } from '#core/metrics/finish';
 import type { Matching } from '#core/metrics/matching';
-import { readMatching, writeMatching } from '#core/metrics/saved-matching';
-import { readJson, toJson } from './documents.ts';
+import { completeMatching, readMatching, writeMatching } from '#core/metrics/saved-matching';
+import { readJson, readObject, toJson } from './documents.ts';
 import { classNames } from './ground-truth.ts';
 import { labelImages } from './label.ts';
 import { finishPiece, outputKey } from './marker.ts';
@@ -13,7 +13,7 @@ import { decisionOf, openLabeller, openTuned } from './run-labeller.ts';
 import { tallyLabels } from './tally-labels.ts';
 import { validationSet } from './validation-set.ts';
 
-/** Beside label maps: the matching found, by the name under which people get it. */
+/** The matching found, by the name under which people get it. */
 export const matchingFile = 'match.json';
 
 /** Labels the validation images by the finished model and measures them; the matching found is that of the job. */
@@ -37,7 +37,9 @@ export async function validate(ports: Ports, plan: Plan): Promise<void> {
     threshold: decision?.kind === 'threshold' ? decision.threshold : null,
     seconds: (ports.clock.now() - started) / 1000,
   });
-  const outputs = { tar: writeTar(packed), json: toJson(metrics) };
+  const { matching, unmatched } = completeMatching(metrics.matching, labeller.clusters, classesOf(metrics));
+  const match = new TextEncoder().encode(writeMatching(matching, unmatched));
+  const outputs = { tar: writeTar(packed), json: toJson(metrics), [matchingFile]: match };
   await finishPiece(ports, plan, 'evaluate', validationShard, outputs, { miou: metrics.miou }, started);
 }
 
@@ -45,9 +47,16 @@ export async function validate(ports: Ports, plan: Plan): Promise<void> {
 export const validationMetrics = ({ store }: Pick<Ports, 'store'>, plan: Plan): Promise<Metrics> =>
   readJson<Metrics>(store, outputKey(plan, 'evaluate', validationShard, 'json'));
 
+/** Ids of all classes, without background where there is one. */
+const classesOf = ({ perClass, classes }: Metrics): number[] => perClass.slice(-classes).map(({ id }) => id);
+
+/** The matching found on the validation set, every cluster in it, as a file. */
+export const validationMatching = ({ store }: Pick<Ports, 'store'>, plan: Plan): Promise<Uint8Array> =>
+  readObject(store, outputKey(plan, 'evaluate', validationShard, matchingFile));
+
 /** The matching of the validation set; `image` where there is none: it is found on the masks that are measured. */
 export async function matchingOf(ports: Pick<Ports, 'store'>, plan: Plan): Promise<Matching | 'image'> {
   if (!plan.validation) return 'image';
-  const { matching } = await validationMetrics(ports, plan);
-  return readMatching(writeMatching(matching), matchingFile, plan.request.background);
+  const text = new TextDecoder().decode(await validationMatching(ports, plan));
+  return readMatching(text, matchingFile, plan.request.background);
 }

@@ -1,0 +1,76 @@
+/** The built `selflabel serve` as a process of its own, which tells how late its event loop was and how much memory it holds. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request as ask } from 'node:http';
+
+/** Answers each message: the hundredth-slowest delay of the event loop since the last one, in milliseconds, and resident bytes. */
+const probe = `
+  import { monitorEventLoopDelay } from 'node:perf_hooks';
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  process.on('message', () => {
+    process.send({ delay: delay.percentile(99) / 1e6, rss: process.memoryUsage().rss });
+    delay.reset();
+  });
+  process.channel.unref();`;
+
+export interface Vitals {
+  /** p99 of the event loop's delay since the last question, in milliseconds. */
+  readonly delay: number;
+  /** Resident memory, bytes. */
+  readonly rss: number;
+}
+
+export interface ServeProcess {
+  readonly port: number;
+  vitals(): Promise<Vitals>;
+  stop(): Promise<void>;
+}
+
+const agent = new Agent({ keepAlive: true });
+
+/** Needs `npm run build`. @param watched false: nothing but the program, and no `vitals` */
+export async function startServe(model: string, watched = true): Promise<ServeProcess> {
+  const watching = watched ? ['--import', `data:text/javascript,${encodeURIComponent(probe)}`] : [];
+  const words = [...watching, 'dist/selflabel.mjs', 'serve', model, '--port', '0', '--quiet'];
+  const child = spawn(process.execPath, words, {
+    stdio: ['ignore', 'ignore', 'pipe', ...(watched ? ['ipc' as const] : [])],
+  });
+  const port = await portOf(child);
+  return {
+    port,
+    async vitals() {
+      child.send({});
+      const [vitals] = await once(child, 'message');
+      return vitals as Vitals;
+    },
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+function portOf({ stderr }: ChildProcess): Promise<number> {
+  let said = '';
+  return new Promise((resolve, reject) => {
+    stderr!.on('data', text => {
+      said += text;
+      const [, port] = /serving .* on http:\S+:(\d+)/.exec(said) ?? [];
+      if (port) resolve(Number(port));
+    });
+    stderr!.on('end', () => reject(new Error(said)));
+  });
+}
+
+/** One request over a connection that is kept. @returns the status; the answer is read to its end */
+export function post(port: number, path: string, type: string, body: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': type, 'content-length': body.length };
+    const request = ask({ agent, port, host: '127.0.0.1', path, method: 'POST', headers }, answer => {
+      answer.resume().on('end', () => resolve(answer.statusCode!));
+    });
+    request.on('error', reject).end(body);
+  });
+}
