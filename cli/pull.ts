@@ -33,10 +33,16 @@ export function registerPull(program: Command): void {
       process.stdout.write(
         options.json
           ? `${JSON.stringify(summary)}\n`
-          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(out, 'report', 'index.html')}\n`,
+          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(out, 'report', 'index.html')}\n${costLine(timing)}`,
       );
     });
 }
+
+/** As `estimate` says it beforehand; nothing where no price was known. */
+const costLine = ({ machineHours, dollars }: Receipt['timing']): string =>
+  typeof dollars === 'number' && typeof machineHours === 'number'
+    ? `machines: ${machineHours.toFixed(2)} h of work, $${dollars.toFixed(2)}\n`
+    : '';
 
 export async function pull(address: string, options: PullOptions): Promise<Pick<Receipt, 'counts' | 'timing'>> {
   const { bucket, name } = parseNamed(address, 'jobs');

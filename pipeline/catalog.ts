@@ -5,6 +5,7 @@ import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { Random, seedOf } from '#core/random';
 import { runOf } from './backbone.ts';
+import { findCopies } from './copies.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -36,45 +37,75 @@ export interface Catalog {
 
 export async function catalog(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
-  const copies = await findCopies(ports.store, plan);
-  const { sample: wanted } = runOf(plan);
-  const sample =
-    wanted === undefined ? null : await drawSample(ports.store, plan, copies.duplicates, copies.counts.read, wanted);
-  const size = await countRows(ports.store, plan, { ...copies, sample });
-  const document: Catalog = { ...copies, sample, ...size };
+  const document: Catalog = { ...(await survey(ports.store, plan)), dimension: await dimensionOf(ports.store, plan) };
   assertEnough(plan, document);
   const outputs = { json: toJson(document), ...(await sampleOutput(ports.store, plan, document)) };
-  await finishPiece(ports, plan, 'cluster', 'catalog', outputs, copies.counts, started);
+  await finishPiece(ports, plan, 'cluster', 'catalog', outputs, document.counts, started);
 }
 
 export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
   readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
 
-async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGenerator<EmbeddedImage> {
-  for (const shard of plan.shards) yield* (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary.images;
+/** One pass over what stage embed told: copies, counts, and with `--sample` the images drawn first, the same whatever the cut into shards. */
+async function survey(store: ObjectStore, plan: Plan): Promise<Omit<Catalog, 'dimension'>> {
+  const { sample: wanted, seed } = runOf(plan);
+  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
+  const draws = wanted === undefined ? undefined : new FirstDraws(wanted);
+  let rows = 0;
+  const copyNames = new Map<number, string>();
+  const firsts = await findCopies<EmbeddedImage>(store, plan, 'embed', (image, number, isCopy) => {
+    counts.total++;
+    if (image.state === 'rejected') counts.rejected++;
+    else if (isCopy) {
+      counts.duplicate++;
+      copyNames.set(number, image.name);
+    } else {
+      counts.read++;
+      rows += image.rows;
+      draws?.add({ ...drawOf(image.name, seed), rows: image.rows });
+    }
+  });
+  const duplicates = Object.fromEntries([...firsts].map(([number, first]) => [copyNames.get(number)!, first]));
+  // Null where there are no more images than wanted.
+  const drawn = draws && counts.read > draws.wanted ? draws.first() : undefined;
+  if (!drawn) return { duplicates, counts, sample: null, rows };
+  const { rank, name } = drawn.at(-1)!;
+  return {
+    duplicates,
+    counts,
+    sample: { images: draws!.wanted, last: { rank, name } },
+    rows: drawn.reduce((sum, draw) => sum + draw.rows, 0),
+  };
 }
 
-async function findCopies(store: ObjectStore, plan: Plan): Promise<Pick<Catalog, 'duplicates' | 'counts'>> {
-  const firstOf = new Map<string, string>();
-  const duplicates: Record<string, string> = {};
-  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
-  for await (const image of embeddedImages(store, plan)) {
-    counts.total++;
-    if (image.state === 'rejected') {
-      counts.rejected++;
-      continue;
-    }
-    const first = firstOf.get(image.sha256);
-    if (first === undefined) {
-      firstOf.set(image.sha256, image.name);
-      counts.read++;
-    } else {
-      duplicates[image.name] = first;
-      counts.duplicate++;
-    }
-  }
-  return { duplicates, counts };
+interface CountedDraw extends Draw {
+  readonly rows: number;
 }
+
+/** The draws that come first among many, in memory for a few times as many. */
+class FirstDraws {
+  readonly wanted: number;
+  #draws: CountedDraw[] = [];
+  /** Whoever comes after it is not among the first. */
+  #last: Draw | undefined;
+
+  constructor(wanted: number) {
+    this.wanted = wanted;
+  }
+
+  add(draw: CountedDraw): void {
+    if (this.#last && compareDraws(draw, this.#last) > 0) return;
+    this.#draws.push(draw);
+    if (this.#draws.length > 2 * this.wanted + spareDraws) this.first();
+  }
+
+  first(): readonly CountedDraw[] {
+    this.#draws = this.#draws.sort(compareDraws).slice(0, this.wanted);
+    if (this.#draws.length === this.wanted) this.#last = this.#draws.at(-1);
+    return this.#draws;
+  }
+}
+const spareDraws = 1000;
 
 const drawOf = (name: string, seed: number): Draw => ({
   rank: new Random(seedOf('sample', seed, name)).uint32(),
@@ -83,46 +114,19 @@ const drawOf = (name: string, seed: number): Draw => ({
 
 const compareDraws = (a: Draw, b: Draw): number => a.rank - b.rank || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** The images drawn first, the same whatever the cut into shards. Null where there are no more images than wanted. */
-async function drawSample(
-  store: ObjectStore,
-  plan: Plan,
-  duplicates: Catalog['duplicates'],
-  read: number,
-  wanted: number,
-): Promise<Catalog['sample']> {
-  if (read <= wanted) return null;
-  const { seed } = runOf(plan);
-  let drawn: Draw[] = [];
-  for (const shard of plan.shards) {
-    const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
-    const own = images.filter(image => image.state === 'read' && duplicates[image.name] === undefined);
-    drawn = [...drawn, ...own.map(({ name }) => drawOf(name, seed))].sort(compareDraws).slice(0, wanted);
-  }
-  return { images: wanted, last: drawn.at(-1)! };
-}
-
 type Selection = Pick<Catalog, 'duplicates' | 'sample'>;
 
 /** Whether an image's vectors are clustered. */
 const takesPart = ({ duplicates, sample }: Selection, seed: number, name: string): boolean =>
   duplicates[name] === undefined && (sample === null || compareDraws(drawOf(name, seed), sample.last) <= 0);
 
-async function countRows(
-  store: ObjectStore,
-  plan: Plan,
-  selection: Selection,
-): Promise<Pick<Catalog, 'rows' | 'dimension'>> {
-  const { seed } = runOf(plan);
-  const size = { rows: 0, dimension: 0 };
+/** Of the first shard that has vectors. */
+async function dimensionOf(store: ObjectStore, plan: Plan): Promise<number> {
   for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
-    for (const image of summary.images) {
-      if (image.state === 'read' && takesPart(selection, seed, image.name)) size.rows += image.rows;
-    }
-    size.dimension ||= (await readVectors(store, plan, shard)).dimension;
+    const { dimension } = await readVectors(store, plan, shard);
+    if (dimension) return dimension;
   }
-  return size;
+  return 0;
 }
 
 async function readVectors(

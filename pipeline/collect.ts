@@ -5,6 +5,7 @@ import { keys } from '#core/job/keys';
 import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
+import { isOneTable, shardTableKey } from './cluster-table.ts';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -114,7 +115,7 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
     await copy(store, published('classes.json'), target, 'classes.json');
   }
   await copy(target, 'classes.json', target, 'model/classes.json');
-  await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  await collectClusters(store, target, plan);
   await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
   await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
 }
@@ -136,6 +137,12 @@ async function collectValidation(ports: Ports, target: ObjectStore, plan: Plan):
     await target.put(matchingFile, await validationMatching(ports, plan));
   } else await target.delete(matchingFile);
   await removeOthers(target, validationFolder, wanted);
+}
+
+/** One table, or `clusters/000000.csv`, … where there is one per shard. */
+async function collectClusters(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  if (isOneTable(plan)) return copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  for (const shard of plan.shards) await copy(store, shardTableKey(plan, shard), target, `clusters/${shard}.csv`);
 }
 
 /** With its lists, where they are files of their own. */

@@ -27,7 +27,7 @@ export async function planValidation(
 ): Promise<PlannedValidation | undefined> {
   if (!valImages || !valMasks) return undefined;
   const images: PlannedImage[] = [];
-  for await (const { image } of listImages(ports.store, valImages)) images.push(image);
+  for await (const listed of listImages(ports.store, valImages)) images.push(...listed.images);
   const counted = await countClasses(ports, { masks: valMasks, classes, ignore, background }, images);
   const readable = async (image: PlannedImage) => (await readImage(ports, valImages, image)).state === 'read';
   await assertMasked(ports, valMasks, images, readable);
