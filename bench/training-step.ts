@@ -8,7 +8,9 @@ import { createInterface } from 'node:readline';
 import ort from 'onnxruntime-node';
 import { type ModelParts, toModel } from '#core/graph/model';
 import { matmul } from '#core/graph/ops';
+import { rewrite } from '#core/graph/rewrite';
 import { type InputTensor, input, type Tensor } from '#core/graph/tensor';
+import type { TrainingStep } from '#core/graph/training-step';
 import { batch, classes, networks, size, type TrainedNetwork, trainedNetwork } from './training-networks.ts';
 
 const threads = Number(process.env.BENCH_THREADS ?? availableParallelism());
@@ -97,12 +99,22 @@ async function byTurns(contestants: Readonly<Record<string, Contestant>>): Promi
   );
 }
 
+/** Two steps in one graph: what it would save that the state in between does not leave the session. */
+function unrolled({ model, state }: TrainingStep): ModelParts {
+  const next = new Map(state.map(({ name }) => [name, model.outputs[`${name}.next`]!]));
+  const twice = rewrite(Object.values(model.outputs), {
+    tensor: tensor => (tensor.kind === 'input' ? next.get(tensor.name) : undefined),
+  });
+  return { ...model, outputs: Object.fromEntries(Object.keys(model.outputs).map((name, i) => [name, twice[i]!])) };
+}
+
 async function measure(name: string): Promise<void> {
   const { forward, step, feeds, gigaflops } = trainedNetwork(name);
   const torch = pyTorch(name);
   const found = await byTurns({
     forward: await session(forward, feeds),
     step: await session(step.model, feeds),
+    'two steps': await session(unrolled(step), feeds),
     product: await largeMatMul(),
     ...(torch && { 'torch forward': torch.forward, 'torch step': torch.step }),
   });
@@ -112,6 +124,7 @@ async function measure(name: string): Promise<void> {
     ['forward, ms', both(of => (1000 * of('forward')).toFixed(0))],
     ['step, ms', both(of => (1000 * of('step')).toFixed(0))],
     ['step over forward', both(of => (of('step') / of('forward')).toFixed(2))],
+    ['two steps in one graph over two steps', both(of => (of('two steps') / 2 / of('step')).toFixed(2))],
     ['step, GFLOP/s', both(of => (gigaflops / of('step')).toFixed(1))],
     [`MatMul ${large}³, GFLOP/s`, both(of => ((2 * large ** 3) / 1e9 / of('product')).toFixed(1))],
   ];

@@ -1,5 +1,5 @@
 /** `run --val-images --val-masks`: the model on validation images, and the matching of its clusters found there, kept for other sets. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FolderStore } from '#adapters/local/folder-store';
@@ -7,7 +7,7 @@ import { systemClock } from '#adapters/local/system-clock';
 import { TerminalLog } from '#adapters/local/terminal-log';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import type { Metrics } from '#core/metrics/finish';
-import { writeMatching } from '#core/metrics/saved-matching';
+import { completeMatching, writeMatching } from '#core/metrics/saved-matching';
 import { evaluateFolders } from '#pipeline/evaluate-folders';
 import { predict } from './predict.ts';
 import { openTruth } from './truth-folder.ts';
@@ -49,7 +49,15 @@ export async function validate(out: string, options: ValidationOptions): Promise
     },
   );
   log.close();
-  writeFileSync(join(out, 'match.json'), writeMatching(metrics.matching));
+  const { matching, unmatched } = completeMatching(metrics.matching, clustersOf(out), classesOf(metrics));
+  writeFileSync(join(out, 'match.json'), writeMatching(matching, unmatched));
   writeFileSync(join(folder, 'metrics.json'), `${JSON.stringify(metrics, null, 2)}\n`);
   return metrics;
 }
+
+/** K, of the model. */
+const clustersOf = (out: string): number =>
+  (JSON.parse(readFileSync(join(out, 'model/card.json'), 'utf8')) as { clusters: number }).clusters;
+
+/** Ids of all classes, without background where there is one. */
+const classesOf = ({ perClass, classes }: Metrics): number[] => perClass.slice(-classes).map(({ id }) => id);

@@ -1,7 +1,7 @@
 /** `selflabel submit`: a job in the cloud, with the options of `run`. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
@@ -10,6 +10,7 @@ import { type Submitted, submit } from '#pipeline/submit';
 import { type CloudOptions, endpointOption, openBucket, parseNamed } from './cloud-place.ts';
 import { readNetwork } from './network-file.ts';
 import { nameOption } from './options.ts';
+import { registerRun } from './run.ts';
 
 interface SubmitOptions extends CloudOptions {
   readonly job?: string;
@@ -22,7 +23,6 @@ interface SubmitOptions extends CloudOptions {
 /** Of `run`, but about this machine. */
 const notForJobs = ['out', 'masks', 'valImages', 'valMasks', 'threads', 'json'];
 
-/** @param program already knows `run` */
 export function registerSubmit(program: Command): void {
   const command = program
     .command('submit')
@@ -30,8 +30,7 @@ export function registerSubmit(program: Command): void {
     .argument('<address>', 's3://bucket/datasets/<name>')
     .option('--job <name>', 'name of the job (default: the data set’s and eight digits of the request)', nameOption)
     .option('--masks', 'measure against the masks pushed with the photos');
-  const run = program.commands.find(other => other.name() === 'run');
-  for (const option of run?.options ?? []) if (!notForJobs.includes(option.attributeName())) command.addOption(option);
+  for (const option of runOptions()) if (!notForJobs.includes(option.attributeName())) command.addOption(option);
   command
     .option(...endpointOption)
     .option('--json', 'print the result as one JSON line on stdout')
@@ -44,6 +43,13 @@ export function registerSubmit(program: Command): void {
           : `submitted ${place}\nselflabel status ${place} --watch`;
       process.stdout.write(options.json ? `${JSON.stringify({ job, outcome, place })}\n` : `${words}\n`);
     });
+}
+
+/** As `run` declares them, whether or not the program at hand knows it: only the command asked for is registered. */
+function runOptions() {
+  const program = new Command();
+  registerRun(program);
+  return program.commands[0]!.options;
 }
 
 export async function submitJob(address: string, options: SubmitOptions): Promise<Submitted & { place: string }> {

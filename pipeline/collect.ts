@@ -5,6 +5,7 @@ import { keys } from '#core/job/keys';
 import { finalLabels, type Plan } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
+import { isOneTable, shardTableKey } from './cluster-table.ts';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -84,7 +85,8 @@ async function collectLabels(
     await collected(i + 1);
     ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
-  await removeOthers(target, folder, new Set(names.map(at)));
+  const wanted = new Set(paths.values());
+  await removeOthers(target, folder, { has: key => wanted.has(key.slice(folder.length)) });
 }
 
 const filesAtOnce = 16;
@@ -95,7 +97,11 @@ async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint
   return encodeImageNetSPng({ width, height, data: ids }, (bytes, runs) => ports.images.deflate(bytes, runs));
 }
 
-async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
+async function removeOthers(
+  target: ObjectStore,
+  prefix: string,
+  wanted: Pick<ReadonlySet<string>, 'has'>,
+): Promise<void> {
   for await (const key of target.keys(prefix)) if (!wanted.has(key)) await target.delete(key);
 }
 
@@ -109,9 +115,15 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
     await copy(store, published('classes.json'), target, 'classes.json');
   }
   await copy(target, 'classes.json', target, 'model/classes.json');
-  await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  await collectClusters(store, target, plan);
   await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
   await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
+}
+
+/** One table, or `clusters/000000.csv`, … where there is one per shard. */
+async function collectClusters(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  if (isOneTable(plan)) return copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  for (const shard of plan.shards) await copy(store, shardTableKey(plan, shard), target, `clusters/${shard}.csv`);
 }
 
 /** With its lists, where they are files of their own. */

@@ -12,7 +12,7 @@ import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
 import { openAttention, runOf } from './backbone.ts';
-import { readClusters } from './cluster.ts';
+import { readClusters } from './cluster-table.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';

@@ -190,7 +190,17 @@ export async function countClasses(
     const expected = first ? `; ${first.name} needs ${maskOf(first.name)}` : '';
     throw new PermanentError(`no image has a mask among the ${masks.length} under ${rules.masks}${expected}`);
   }
-  return (await givenClasses(source, rules)) ?? highestClass(source, rules, masks);
+  return classesOfMasks(source, rules, masks);
+}
+
+/** N as `countClasses`, of masks alone. @param masks their paths, where they are at hand */
+export async function classesOfMasks(
+  source: TruthSource,
+  rules: TruthRules,
+  masks?: readonly string[],
+): Promise<number> {
+  const given = await givenClasses(source, rules);
+  return given ?? highestClass(source, rules, masks ?? (await listMasks(source, rules.masks)));
 }
 
 async function highestClass(source: TruthSource, rules: TruthRules, masks: readonly string[]): Promise<number> {

@@ -60,7 +60,7 @@ async function checkMasks(ports: Ports, request: JobRequest, listing: Listing): 
   const { masks } = request;
   if (!masks) return undefined;
   const images: PlannedImage[] = [];
-  for await (const { images: block } of listing.blocks(0)) for (const image of block) images.push(image);
+  for await (const block of listing.blocks(0)) for (const image of block.images()) images.push(image);
   const classes = await countClasses(ports, { ...request, masks }, images);
   const readable = async (image: PlannedImage) => (await readImage(ports, request.images, image)).state === 'read';
   await assertMasked(ports, masks, images, readable);
@@ -70,16 +70,16 @@ async function checkMasks(ports: Ports, request: JobRequest, listing: Listing): 
 /** @returns false if it was told to stop before the last */
 async function writeShards(ports: Ports, job: string, listing: Listing, goesOn: () => boolean): Promise<boolean> {
   const size = shardSize(listing.count);
-  const write = ({ shard, images }: { shard: string; images: readonly PlannedImage[] }) =>
-    ports.store.putNew(keys.shard(job, listing.fingerprint, shard), toJson({ shard, images }));
-  for await (const { images, from, settle } of listing.blocks(listing.written)) {
-    const shards = Array.from({ length: Math.ceil(images.length / size) }, (_, i) => ({
-      shard: shardName(from / size + i),
-      images: images.slice(i * size, (i + 1) * size),
-    }));
-    for await (const _ of mapInOrder(shards, shardsAtOnce, write));
+  for await (const { count, from, shard, settle } of listing.blocks(listing.written)) {
+    const starts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
+    const write = (start: number) => {
+      const name = shardName((from + start) / size);
+      const bytes = shard(name, start, Math.min(count, start + size));
+      return ports.store.putNew(keys.shard(job, listing.fingerprint, name), bytes);
+    };
+    for await (const _ of mapInOrder(starts, shardsAtOnce, write));
     await settle();
-    if (from + images.length < listing.count && !goesOn()) return false;
+    if (from + count < listing.count && !goesOn()) return false;
   }
   return true;
 }

@@ -1,6 +1,5 @@
 /** The report page: gathers what the job knows and hands it to the page's function. */
 import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
-import type { ClusterRow } from '#core/formats/clusters-csv';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
@@ -22,14 +21,13 @@ import type {
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
-import { readClusters } from './cluster.ts';
+import { openClusterTable } from './cluster-table.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import { outputKey } from './marker.ts';
-import { proposeMerges } from './merge-proposals.ts';
-import { embedBound } from './pace.ts';
+import { proposeMerges, Together } from './merge-proposals.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { settledImages } from './settle-receipt.ts';
+import type { SettledReceipt, SettledShard } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { trainingFacts } from './training-facts.ts';
@@ -39,6 +37,7 @@ interface Gathered {
   readonly sheets: readonly ClassSheet[];
   readonly review: Smallest<SheetImage & { readonly labels: readonly number[] }>;
   readonly confidences: { count: number; sum: number; squares: number; below: (limit: number) => number };
+  readonly together: Together;
   readonly pixels: number;
 }
 
@@ -47,8 +46,14 @@ const reviewLength = 24;
 /** A glance at one image with its labels. */
 const secondsPerImage = 8;
 
-export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, card: Card): Promise<void> {
-  const gathered = await gather(ports, plan);
+export async function writeReport(
+  ports: Ports,
+  plan: Plan,
+  { receipt, bound }: SettledReceipt,
+  card: Card,
+  gathering: Gathering,
+): Promise<void> {
+  const gathered = gathering.gathered();
   const members = gathered.sheets.map(pickMembers);
   const alike = await shownNearDuplicates(ports.store, plan);
   const chosen = [...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name);
@@ -58,7 +63,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
   const { report } = await openAttention(ports.store, plan);
   const run = runOf(plan);
   const data: ReportData = {
-    run: { ...runFacts(ports, plan, run, receipt, card), bound: await embedBound(ports.store, plan) },
+    run: { ...runFacts(ports, plan, run, receipt, card), bound },
     receipt: {
       counts: receipt.counts,
       rejected: receipt.rejected,
@@ -70,7 +75,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     directory: ports.place,
     review: reviewFacts(gathered, thumbnails),
     choice: (await readChoice(ports.store, plan)) ?? null,
-    merges: mergeFacts(await proposeMerges(ports, plan)),
+    merges: mergeFacts(await proposeMerges(ports, plan, gathered.together)),
     nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
     metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
@@ -85,30 +90,52 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
   for await (const key of store.keys(keys.published(plan.job, 'report/thumbnails/'))) await store.delete(key);
 }
 
-async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
-  const rows = new Map<string, ClusterRow>();
-  for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
-  const sheets = Array.from({ length: await clustersOf(ports.store, plan) }, () => new ClassSheet());
-  const review: Gathered['review'] = new Smallest(reviewLength);
-  const all: number[] = [];
-  let pixels = 0;
-  for await (const image of settledImages(ports.store, plan)) {
-    if (image.state === 'rejected' || image.state === 'duplicate') continue;
-    pixels += image.width * image.height;
-    addToSheets(sheets, image, rows.get(image.name));
-    if (image.state === 'empty') continue;
-    all.push(image.confidence);
-    const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);
-    review.add(image.confidence, { ...image, distance: null, labels });
+/** Gathers what the page shows from a job's images, shard by shard. */
+export class Gathering {
+  readonly #rowsOf: Awaited<ReturnType<typeof openClusterTable>>;
+  readonly #sheets: readonly ClassSheet[];
+  readonly #review: Gathered['review'] = new Smallest(reviewLength);
+  readonly #together: Together;
+  readonly #confidences: Float64Array;
+  #count = 0;
+  #pixels = 0;
+
+  private constructor(rowsOf: Awaited<ReturnType<typeof openClusterTable>>, clusters: number, images: number) {
+    this.#rowsOf = rowsOf;
+    this.#sheets = Array.from({ length: clusters }, () => new ClassSheet());
+    this.#together = new Together(clusters);
+    this.#confidences = new Float64Array(images);
   }
-  const sum = all.reduce((a, b) => a + b, 0);
-  const squares = all.reduce((a, b) => a + b * b, 0);
-  return {
-    sheets,
-    review,
-    pixels,
-    confidences: { count: all.length, sum, squares, below: limit => all.filter(c => c < limit).length },
-  };
+
+  static async of({ store }: Ports, plan: Plan): Promise<Gathering> {
+    return new Gathering(await openClusterTable(store, plan), await clustersOf(store, plan), plan.images);
+  }
+
+  async add({ shard, images }: SettledShard): Promise<void> {
+    const rows = await this.#rowsOf(shard);
+    for (const image of images) {
+      this.#together.add(image);
+      if (image.state === 'rejected' || image.state === 'duplicate') continue;
+      this.#pixels += image.width * image.height;
+      addToSheets(this.#sheets, image, rows.get(image.name));
+      if (image.state === 'empty') continue;
+      this.#confidences[this.#count++] = image.confidence;
+      const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);
+      this.#review.add(image.confidence, { ...image, distance: null, labels });
+    }
+  }
+
+  gathered(): Gathered {
+    const all = this.#confidences.subarray(0, this.#count);
+    const confidences = {
+      count: all.length,
+      sum: all.reduce((a, b) => a + b, 0),
+      squares: all.reduce((a, b) => a + b * b, 0),
+      below: (limit: number) => all.reduce((n, confidence) => n + (confidence < limit ? 1 : 0), 0),
+    };
+    const [sheets, review, together, pixels] = [this.#sheets, this.#review, this.#together, this.#pixels];
+    return { sheets, review, together, pixels, confidences };
+  }
 }
 
 function classFacts(
@@ -170,7 +197,7 @@ function reasonsFor(labels: readonly number[], place: number): string[] {
 }
 
 function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
-  const timing = receipt.timing as Record<string, number>;
+  const { dollars: _dollars, machineHours: _hours, ...timing } = receipt.timing as Record<string, number>;
   const perImage = new Set(['embed', 'label', 'finetune']);
   return {
     job: run.name,

@@ -1,5 +1,6 @@
 /** Forms of operators that ONNX Runtime computes faster, put in their place once all gradients are taken; the same sums (`npm run bench -- training-step`). */
 import { convolvedByProducts, sentBackByProducts } from './depthwise-products.ts';
+import { isGradient } from './gradients.ts';
 import {
   type Attributes,
   applyOp,
@@ -65,11 +66,13 @@ class Ranks {
 
 const withDims = (tensor: ConstantTensor, dims: readonly number[]): ConstantTensor => ({ ...tensor, dims });
 
-/** What is let through by a mask as a product with it, which is one pass less than a choice between numbers and zero. */
-function maskedOf(
-  { outputs: [y] }: NodeOf<'Where'>,
-  [mask, x, other]: readonly Tensor[],
-): readonly Tensor[] | undefined {
+/**
+ * Gradients that a mask lets through as a product with it, which is one pass less than a choice between numbers and zero.
+ * Elsewhere the choice may be what keeps out numbers that are not finite.
+ */
+function maskedOf(node: NodeOf<'Where'>, [mask, x, other]: readonly Tensor[]): readonly Tensor[] | undefined {
+  if (!isGradient(node)) return undefined;
+  const [y] = node.outputs;
   const zero = other!.kind === 'constant' && other!.bytes.length === 4 && other!.bytes.every(byte => byte === 0);
   if (!zero || y!.type !== 'float32' || `${x!.dims}` !== `${y!.dims}`) return undefined;
   return [mul(x!, cast(mask!, { to: 'float32' }))];

@@ -71,6 +71,11 @@ function filled(g: Tensor, like: Tensor): Tensor {
   return full ? g : expand(g, sizesOf(like));
 }
 
+/** The scope of everything that `gradientsOf` makes. */
+const gradientScope = 'gradients';
+
+export const isGradient = ({ scope }: Pick<GraphNode, 'scope'>): boolean => scope.split('/')[0] === gradientScope;
+
 /** The gradients that flow into each tensor, in the order of their arrival. */
 class Shares {
   readonly #shares = new Map<Tensor, Tensor[]>();
@@ -119,7 +124,7 @@ function applyRule(node: GraphNode, shares: Shares): readonly (Tensor | undefine
 export function gradientsOf(loss: Tensor, wanted: readonly Tensor[], { held = [] }: GradientOptions = {}): Tensor[] {
   if (loss.type !== 'float32' || loss.dims.some(dim => dim !== 1))
     throw new Error(`gradientsOf: the loss is ${loss.type} ${formatDims(loss.dims)}, not one float32 number`);
-  return scope('gradients', () => {
+  return scope(gradientScope, () => {
     const { nodes, moving } = between(loss, wanted, held);
     const shares = new Shares();
     shares.put(loss, filled(constant(1), loss));

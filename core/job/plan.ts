@@ -39,13 +39,15 @@ export const finalLabels = ({ request }: Plan): 'label' | 'finetune' =>
 
 /** Listings up to this many images are planned in one go; larger ones block by block, a block being so many. */
 export const listingBlock = 65_536;
+/** A block is kept as lines of so many images: shards are put together from whole lines. */
+export const listingLine = 2048;
 
 /**
  * Images per shard: few enough to lose minutes only when a machine dies, many enough that requests cost nothing
- * (docs/scale.md). A power of two, so that blocks are whole shards.
+ * (docs/scale.md). A power of two, so that blocks are whole shards and long listings' shards whole lines.
  */
 export const shardSize = (images: number): number =>
-  images <= listingBlock ? 256 : images <= 1_000_000 ? 2048 : 32_768;
+  images <= listingBlock ? 256 : images <= 1_000_000 ? listingLine : 32_768;
 
 export const shardName = (index: number): string => String(index).padStart(6, '0');
 

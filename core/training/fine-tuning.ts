@@ -1,5 +1,6 @@
 /** Fine-tuning: a 1×1 head on a backbone, trained on label maps (method 3.1, 5.4), as a training step and as the model that results. */
 import { type Backbone, backboneMaps, imageInput } from '../attention/segmentation-model.ts';
+import { foldNormalization } from '../graph/fold-normalization.ts';
 import type { ImportedModel } from '../graph/import.ts';
 import { l2Normalize, resizeLike } from '../graph/layers.ts';
 import { learningRate } from '../graph/learning-rate.ts';
@@ -136,7 +137,8 @@ export function fineTuningRate({ recipe, scope }: FineTuningTask, step: number, 
 }
 
 /**
- * The model that was trained: `scores` [N,K+1,h,w], logits with background first, of an `image` of any height and width.
+ * The model that was trained: `scores` [N,K+1,h,w], logits with background first, of an `image` of any height and width;
+ * normalisation is folded into the convolutions.
  * @param values the state by name, as a training run hands it over
  */
 export function fineTunedModel(task: FineTuningTask, values: ReadonlyMap<string, Float32Array>): Uint8Array {
@@ -148,7 +150,8 @@ export function fineTunedModel(task: FineTuningTask, values: ReadonlyMap<string,
     weight: constant(weight, [task.classes, channelsOf(task), 1, 1]),
     bias: constant(bias, [task.classes]),
   });
-  return toModel({ name: 'selflabel', inputs: [image], outputs: { scores } });
+  const [folded] = foldNormalization([scores]);
+  return toModel({ name: 'selflabel', inputs: [image], outputs: { scores: folded! } });
 }
 
 function tunedBackbone(model: ImportedModel, values: ReadonlyMap<string, Float32Array>): ImportedModel {

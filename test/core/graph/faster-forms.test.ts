@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { fasterForms } from '#core/graph/faster-forms';
 import * as ops from '#core/graph/ops';
-import { constant, type InputTensor, input, nodesBelow, type Tensor } from '#core/graph/tensor';
+import { constant, type InputTensor, input, nodesBelow, scope, type Tensor } from '#core/graph/tensor';
 import { Random } from '#core/random';
 import { relativeError } from './central-differences.ts';
 import { run } from './runtime.ts';
@@ -73,6 +73,26 @@ test.each(cases)('%s', async (_what, y, inputs, gone) => {
   const operators = (tensor: Tensor) => nodesBelow([tensor]).map(({ op }) => op);
   if (gone) expect(operators(faster!)).not.toContain(gone);
   else expect(operators(faster!).filter(op => op !== 'Reshape')).toEqual(operators(y));
+});
+
+describe('masks', () => {
+  const a = x(2, 3);
+  const masked = ops.where(ops.greater(a, constant(0)), a, constant(0));
+
+  test('of gradients are factors', async () => {
+    const gradient = scope('gradients', () => ops.where(ops.greater(a, constant(0)), a, constant(0)));
+    const [y] = fasterForms([gradient]);
+    expect(nodesBelow([y!]).map(({ op }) => op)).toEqual(['Greater', 'Cast', 'Mul']);
+    const feeds = { x: { dims: [2, 3], data: [1, -2, 3, 0, -5, 6] } };
+    const [result] = await run([y!], feeds);
+    expect(result!.data.map(value => value + 0)).toEqual([1, 0, 3, 0, 0, 6]);
+  });
+
+  test('elsewhere keep out what is not finite', async () => {
+    const [y] = fasterForms([masked]);
+    const feeds = { x: { dims: [2, 3], data: [1, Number.NEGATIVE_INFINITY, 3, Number.NaN, -5, 6] } };
+    expect((await run([y!], feeds))[0]!.data).toEqual([1, 0, 3, 0, 0, 6]);
+  });
 });
 
 describe('single numbers', () => {

@@ -5,6 +5,7 @@ import { backboneSettings } from '#core/backbone/settings';
 import { importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
 import { averagePool, conv, relu, resize } from '#core/graph/ops';
+import { print } from '#core/graph/print';
 import { constant, input } from '#core/graph/tensor';
 import type { TrainingStep } from '#core/graph/training-step';
 import { Random } from '#core/random';
@@ -110,6 +111,10 @@ describe.each(Object.entries(recipes))('%s', (_name, recipe) => {
     });
     const after = { ...step, state: step.state.map(one => ({ ...one, initial: values.get(one.name)! })) };
     expect(plainLoss(scores!)).toBeCloseTo((await trained(after, 0)).losses[0]!, 4);
+  });
+
+  it('prints its step', () => {
+    expect(print(fineTuningStep(taskOf(recipe)).model.outputs)).toMatchSnapshot();
   });
 
   it('learns', async () => {
