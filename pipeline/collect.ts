@@ -87,7 +87,8 @@ async function collectLabels(
     await collected(i + 1);
     ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
-  await removeOthers(target, folder, new Set(names.map(at)));
+  const wanted = new Set(paths.values());
+  await removeOthers(target, folder, { has: key => wanted.has(key.slice(folder.length)) });
 }
 
 const filesAtOnce = 16;
@@ -101,7 +102,11 @@ async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint
   return encodeImageNetSPng({ width, height, data: ids }, (bytes, runs) => ports.images.deflate(bytes, runs));
 }
 
-async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
+async function removeOthers(
+  target: ObjectStore,
+  prefix: string,
+  wanted: Pick<ReadonlySet<string>, 'has'>,
+): Promise<void> {
   for await (const key of target.keys(prefix)) if (!wanted.has(key)) await target.delete(key);
 }
 
