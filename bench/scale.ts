@@ -130,7 +130,7 @@ export async function scale(): Promise<void> {
     const run = await simulate(images);
     const all = sumOf(sumOf(run.stages, run.advanced), run.planned);
     say(
-      `| ${inEnglish(images)} | ${inEnglish(run.shards)} | ${run.planSeconds.toFixed(0)} s | ${Math.round(run.planHeapBytes / 1e6)} MB | ${inEnglish(all.list)} | ${inEnglish(all.get)} | ${inEnglish(all.put)} | ${inEnglish(run.markers)} | ${inEnglish(all.sqs)} | ${run.perThousand.toFixed(2)} | $${requestDollars(all).toFixed(2)} |`,
+      `| ${inEnglish(images)} | ${inEnglish(run.shards)} | ${run.planSeconds.toFixed(0)} s | ${Math.round(run.planHeapBytes / 1e6)} MB | ${inEnglish(all.list)} | ${inEnglish(all.get)} | ${inEnglish(all.put)} | ${inEnglish(run.markers)} | ${inEnglish(all.sqs)} | ${run.perThousand.toFixed(2)} | $${requestDollars(all).toFixed(3)} |`,
     );
   }
   say('');

@@ -48,6 +48,8 @@ export async function pull(address: string, options: PullOptions): Promise<Pick<
   const { bucket, name } = parseNamed(address, 'jobs');
   const from = await openBucket(bucket, options);
   const found = await readState(from, name);
+  if (!found && (await from.head(keys.request(name))))
+    throw new PermanentError(`the job ${name} has not begun; selflabel status ${address} --watch waits for it`);
   if (!found) throw new PermanentError(`there is no job ${name} in ${bucket}; selflabel submit starts one`);
   if (found.state.stage !== 'done')
     throw new PermanentError(

@@ -1,22 +1,11 @@
-/** What machine a task runs on and what an hour of it costs: for the receipt. */
-import { readFileSync } from 'node:fs';
+/** What an hour of the machine under a task costs: for the receipt. */
 import { dollarsPerHour } from '#core/job/prices';
-import { machineFile } from '#pipeline/settings';
 
 /**
- * @param told `g6.xlarge spot`, where the building knows it beforehand; otherwise the machine wrote it down when it started
+ * @param machine its type and market, `g6.xlarge spot`
  * @returns undefined where nobody says, or the price is not in the table
  */
-export function machinePrice(told: string | undefined, file: string = machineFile): number | undefined {
-  const [type = '', market] = (told ?? written(file)).trim().split(' ');
+export function machinePrice(machine: string): number | undefined {
+  const [type = '', market] = machine.split(' ');
   return market === 'spot' || market === 'on-demand' ? dollarsPerHour(type, market) : undefined;
-}
-
-function written(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    // Not on a machine of ours: a laptop, a test.
-    return '';
-  }
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { S3Store } from '#adapters/aws/s3-store';
 import { SqsQueue } from '#adapters/aws/sqs-queue';
 import { StructuredLog } from '#adapters/aws/structured-log';
+import { readMachineFile } from '#adapters/local/machine-file';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
@@ -27,7 +28,7 @@ async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Po
   const models = new OnnxRuntime({ device: settings.device });
   await models.probe();
   const threads = settings.threads ?? availableParallelism();
-  const dollarsPerHour = machinePrice(settings.machine);
+  const dollarsPerHour = machinePrice(settings.machine ?? readMachineFile());
   return {
     store: new S3Store({ bucket: settings.bucket }),
     models,

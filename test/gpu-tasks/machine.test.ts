@@ -2,21 +2,24 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readMachineFile } from '#adapters/local/machine-file';
 import { prices } from '#core/job/prices';
 import { machinePrice } from '../../gpu-tasks/machine.ts';
 import { environmentNames, environmentOf } from '../../infra/environment.ts';
 import { scratchFolder } from '../contracts/scratch-folder.ts';
 
-it('is what the machine wrote down when it started, or what the building says', () => {
+it('is that of the machine, as it wrote down what it is when it started', () => {
   const file = join(scratchFolder(), 'machine');
-  expect(machinePrice(undefined, file)).toBeUndefined();
-  writeFileSync(file, 'g5.xlarge spot\n');
-  expect(machinePrice(undefined, file)).toBe(prices.instances['g5.xlarge'].spot);
-  writeFileSync(file, 'g6.2xlarge on-demand\n');
-  expect(machinePrice(undefined, file)).toBe(prices.larger['g6.2xlarge'].onDemand);
-  expect(machinePrice('g6.xlarge spot', file)).toBe(prices.instances['g6.xlarge'].spot);
-  expect(machinePrice('p9.metal spot', file)).toBeUndefined();
-  expect(machinePrice('g6.xlarge sometimes', file)).toBeUndefined();
+  const priceIn = (written: string) => {
+    writeFileSync(file, written);
+    return machinePrice(readMachineFile(file));
+  };
+  expect(machinePrice(readMachineFile(file))).toBeUndefined();
+  expect(priceIn('g5.xlarge spot\n')).toBe(prices.instances['g5.xlarge'].spot);
+  expect(priceIn('g6.2xlarge on-demand\n')).toBe(prices.larger['g6.2xlarge'].onDemand);
+  expect(priceIn('p9.metal spot\n')).toBeUndefined();
+  expect(priceIn('g6.xlarge sometimes\n')).toBeUndefined();
+  expect(priceIn(' \n')).toBeUndefined();
 });
 
 it.each(environmentNames)('is known for every machine that %s may start', name => {
