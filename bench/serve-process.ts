@@ -6,13 +6,18 @@ import { Agent, request as ask } from 'node:http';
 /** Answers each message: the hundredth-slowest delay of the event loop since the last one, in milliseconds, and resident bytes. */
 const probe = `
   import { monitorEventLoopDelay } from 'node:perf_hooks';
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  process.on('message', () => {
-    process.send({ delay: delay.percentile(99) / 1e6, rss: process.memoryUsage().rss });
-    delay.reset();
-  });
-  process.channel.unref();`;
+  // Its threads read this too, and have no channel.
+  if (process.channel) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    process.on('message', () => {
+      process.send({ delay: delay.percentile(99) / 1e6, rss: process.memoryUsage().rss });
+      delay.reset();
+    });
+    process.channel.unref();
+  }`;
+
+const probing = ['--import', `data:text/javascript,${encodeURIComponent(probe)}`];
 
 export interface Vitals {
   /** p99 of the event loop's delay since the last question, in milliseconds. */
@@ -21,24 +26,35 @@ export interface Vitals {
   readonly rss: number;
 }
 
-export interface ServeProcess {
-  readonly port: number;
+export interface Watched {
   vitals(): Promise<Vitals>;
   stop(): Promise<void>;
+}
+
+export interface ServeProcess extends Watched {
+  readonly port: number;
 }
 
 const agent = new Agent({ keepAlive: true });
 
 /** Needs `npm run build`. @param watched false: nothing but the program, and no `vitals` */
 export async function startServe(model: string, watched = true): Promise<ServeProcess> {
-  const watching = watched ? ['--import', `data:text/javascript,${encodeURIComponent(probe)}`] : [];
+  const watching = watched ? probing : [];
   const words = [...watching, 'dist/selflabel.mjs', 'serve', model, '--port', '0', '--quiet'];
   const child = spawn(process.execPath, words, {
     stdio: ['ignore', 'ignore', 'pipe', ...(watched ? ['ipc' as const] : [])],
   });
-  const port = await portOf(child);
+  return { port: await portOf(child), ...watchedProcess(child) };
+}
+
+/** A process that does nothing: its event loop is late only because of what else runs on the machine. */
+export function startIdle(): Watched {
+  const words = [...probing, '--eval', 'setInterval(() => undefined, 1e6)'];
+  return watchedProcess(spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] }));
+}
+
+function watchedProcess(child: ChildProcess): Watched {
   return {
-    port,
     async vitals() {
       child.send({});
       const [vitals] = await once(child, 'message');

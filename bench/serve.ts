@@ -20,7 +20,7 @@ import { type Labeller, labelImage, openPublished } from '#pipeline/labeller';
 import type { Ports } from '#pipeline/ports';
 import { dataFolder, median, mobilenet, requireData, runOn } from './data.ts';
 import { hostileRequests } from './serve-hostile.ts';
-import { post, type ServeProcess, startServe } from './serve-process.ts';
+import { post, type ServeProcess, startIdle, startServe } from './serve-process.ts';
 
 const requests = Number(process.env.SERVE_REQUESTS ?? 200);
 const memoryRequests = Number(process.env.SERVE_MEMORY_REQUESTS ?? 20_000);
@@ -168,18 +168,20 @@ async function rate(world: World, count: number, atOnce: number, work: Work): Pr
 async function throughput(world: World): Promise<void> {
   const ratios: number[] = [];
   const delays: number[] = [];
+  const idle = startIdle();
   await rate(world, requests, inFlight, asked);
   for (let i = 0; i < rounds; i++) {
     const loop = await rate(world, requests, availableParallelism() + 1, bare);
-    await world.server.vitals();
+    await Promise.all([world.server.vitals(), idle.vitals()]);
     const api = await rate(world, requests, inFlight, asked);
-    const { delay } = await world.server.vitals();
+    const [{ delay }, { delay: unavoidable }] = await Promise.all([world.server.vitals(), idle.vitals()]);
     ratios.push(api / loop);
     delays.push(delay);
     console.log(
-      `bare loop ${loop.toFixed(1)} images/s, ${inFlight} in flight ${api.toFixed(1)} images/s, p99 event-loop delay ${delay.toFixed(1)} ms`,
+      `bare loop ${loop.toFixed(1)} images/s, ${inFlight} in flight ${api.toFixed(1)} images/s, p99 event-loop delay ${delay.toFixed(1)} ms, of an idle process ${unavoidable.toFixed(1)} ms`,
     );
   }
+  await idle.stop();
   console.log(
     `throughput, median of ${rounds}: ${median(ratios).toFixed(3)} times the bare loop (at least 0.9); p99 event-loop delay ${median(delays).toFixed(1)} ms (at most 20)`,
   );
@@ -190,12 +192,11 @@ const megabytes = async ({ server }: World): Promise<string> =>
 
 /** After each tenth of the requests. */
 async function memory(world: World): Promise<void> {
-  const held = [await megabytes(world)];
-  for (let i = 0; i < 10; i++) {
+  console.log(`memory before: ${await megabytes(world)}`);
+  for (let i = 1; i <= 10; i++) {
     await rate(world, memoryRequests / 10, inFlight, asked);
-    held.push(await megabytes(world));
+    console.log(`after ${(i * memoryRequests) / 10} requests: ${await megabytes(world)}`);
   }
-  console.log(`memory before and after each tenth of ${memoryRequests} requests: ${held.join(', ')}`);
 }
 
 async function hostile(world: World): Promise<void> {

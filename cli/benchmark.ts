@@ -103,6 +103,7 @@ async function pack(options: { labels: string; method: string; matching?: string
 async function checkZip(file: string, { masks, classes }: { masks?: string; classes?: number }): Promise<void> {
   const images = new SharpCodec();
   const truth = masks ? await openTruth(masks, '--masks', images, folder => FolderStore.open(folder)) : undefined;
+  if (!existsSync(file)) throw new PermanentError(`${file} is not there; give the zip that pack wrote`);
   const zip = await ZipArchive.open(file, file);
   const names = truth && (await listMasks(truth, truth.masks));
   const content = await readSubmission(zip, names && { masks: names });
