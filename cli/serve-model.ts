@@ -1,7 +1,6 @@
 /** A model over HTTP, from a folder or from a bucket: the API behind Node's server, until the process is told to stop. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { type HttpServer, listen } from '#adapters/http/http-server';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
@@ -14,6 +13,7 @@ import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
 import { folderModel } from '#pipeline/serve/model-source';
 import { warmingUp } from '#pipeline/serve/warm-up';
+import { assertModelFolder } from './model-folder.ts';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
@@ -135,15 +135,8 @@ async function placePorts(place: string, imageBuckets: readonly string[]): Promi
 }
 
 /** @throws PermanentError if no model lies there */
-function openModelFolder(folder: string): Promise<FolderStore> {
-  const missing = ['model.onnx', 'card.json'].find(file => !existsSync(join(folder, file)));
-  if (missing && existsSync(join(folder, 'model', missing))) {
-    throw new PermanentError(`${folder} is the folder of a run; give its model, ${join(folder, 'model')}`);
-  }
-  if (missing)
-    throw new PermanentError(
-      `${join(folder, missing)} does not exist; give the folder of a model, DIR/model after a run`,
-    );
+async function openModelFolder(folder: string): Promise<FolderStore> {
+  assertModelFolder(folder);
   return FolderStore.open(folder);
 }
 

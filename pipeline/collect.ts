@@ -2,7 +2,7 @@
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import { finalLabels, type Plan } from '#core/job/plan';
+import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
 import { isOneTable, shardTableKey } from './cluster-table.ts';
@@ -13,6 +13,7 @@ import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
+import { matchingFile, validationMatching, validationMetrics } from './validation.ts';
 
 /** Which results lie in the folder now. */
 interface Stamp {
@@ -52,6 +53,7 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   await collectReceipt(ports.store, target, plan);
   if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
   else await target.delete('metrics.json');
+  await collectValidation(ports, target, plan);
   await collectReport(ports.store, target, plan);
   await stamp({ publish, cluster });
 }
@@ -91,6 +93,9 @@ async function collectLabels(
 
 const filesAtOnce = 16;
 
+/** Below it lies what was made of the validation set. */
+const validationFolder = 'validation/';
+
 async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
   if (plan.request.labelFormat === 'index') return png;
   const { width, height, ids } = await decodeIndexPng(png, (bytes, limit) => ports.images.inflate(bytes, limit));
@@ -118,6 +123,25 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
   await collectClusters(store, target, plan);
   await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
   await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
+}
+
+/** Label maps and metrics of the validation set, and the matching found on it, for other sets. */
+async function collectValidation(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
+  const wanted = new Set<string>();
+  if (plan.validation) {
+    const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'evaluate', validationShard, 'tar')))];
+    const paths = labelPaths(packed.map(({ name }) => name.slice(0, -'.png'.length)));
+    const write = async ({ name, bytes }: TarEntry) => {
+      const key = `${validationFolder}labels/${paths.get(name.slice(0, -'.png'.length))!}`;
+      await target.put(key, await inFormat(ports, plan, bytes));
+      return key;
+    };
+    for await (const key of mapInOrder(packed, filesAtOnce, write)) wanted.add(key);
+    await target.put(`${validationFolder}metrics.json`, toJson(await validationMetrics(ports, plan)));
+    wanted.add(`${validationFolder}metrics.json`);
+    await target.put(matchingFile, await validationMatching(ports, plan));
+  } else await target.delete(matchingFile);
+  await removeOthers(target, validationFolder, wanted);
 }
 
 /** One table, or `clusters/000000.csv`, … where there is one per shard. */

@@ -24,6 +24,7 @@ import { clustersOf, readChoice } from './choose-clusters.ts';
 import { openClusterTable } from './cluster-table.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
+import type { FoundThreshold } from './evaluate.ts';
 import { outputKey } from './marker.ts';
 import { proposeMerges, Together } from './merge-proposals.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -31,6 +32,7 @@ import type { SettledReceipt, SettledShard } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { trainingFacts } from './training-facts.ts';
+import { validationMetrics } from './validation.ts';
 import { programVersion } from './version.ts';
 
 interface Gathered {
@@ -78,7 +80,7 @@ export async function writeReport(
     merges: mergeFacts(await proposeMerges(ports, plan, gathered.together)),
     nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
-    metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
+    metrics: plan.request.masks || plan.validation ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
     training: await trainingFacts(ports.store, plan, report),
   };
@@ -189,9 +191,12 @@ function reviewFacts({ review, confidences }: Gathered, thumbnails: Map<string, 
 
 function reasonsFor(labels: readonly number[], place: number): string[] {
   const reasons = [place === 0 ? 'lowest confidence of all' : 'its pixels lie almost as near to another class'];
-  if (labels.length > 1)
+  const [first, second, ...more] = labels;
+  if (second !== undefined)
     reasons.push(
-      `shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`,
+      more.length
+        ? `shared by class ${first}, class ${second} and ${more.length} more`
+        : `shared by class ${first} and class ${second}`,
     );
   return reasons;
 }
@@ -225,6 +230,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   parts.push(`--clusters ${plan.clusters}`);
   if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
+  if (plan.validation) parts.push('--val-images IMAGES --val-masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
     parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
@@ -270,9 +276,24 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 }
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
-  const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  const own = plan.request.masks !== undefined;
+  const metrics = own
+    ? await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'))
+    : await validationMetrics(ports, plan);
   const { pseudo: _pseudo, ...final } = metrics;
-  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
+  return {
+    ...final,
+    skipped: metrics.skipped.map(({ image }) => image),
+    ...(!own && { validation: true }),
+    ...(runOf(plan).threshold === 'from-masks' && { thresholdCurve: await thresholdCurve(ports.store, plan) }),
+  };
+}
+
+/** mIoU at every threshold that was tried on masks. */
+async function thresholdCurve(store: ObjectStore, plan: Plan): Promise<MetricsFacts['thresholdCurve'] & {}> {
+  const { candidates, curve } = await readJson<FoundThreshold>(store, outputKey(plan, 'evaluate', 'threshold', 'json'));
+  const [low, high] = candidates;
+  return curve.map((miou, i) => ({ threshold: low + ((high - low) * i) / (curve.length - 1), miou }));
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>

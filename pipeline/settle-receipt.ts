@@ -123,8 +123,9 @@ function addLists(all: Growing, own: Growing, most: number): void {
 function settingsOf(plan: Plan, clusters: number): Record<string, unknown> {
   const { request } = plan;
   const settled = request.kind === 'run' ? settleRun(request) : request;
-  const { images: _images, masks: _masks, ...settings } = settled;
-  const names = Object.entries(settings).map(([key, value]) => [
+  const paths = ['images', 'masks', 'valImages', 'valMasks'];
+  const settings = Object.entries(settled).filter(([key]) => !paths.includes(key));
+  const names = settings.map(([key, value]) => [
     key,
     typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value,
   ]);

@@ -27,8 +27,10 @@ export interface Plan {
   readonly shards: readonly string[];
   /** Clusters asked for or chosen, `auto` while the job is still to find them; 0 when a model is applied. */
   readonly clusters: number | 'auto';
-  /** Classes of the ground truth; undefined without masks. */
+  /** Classes of the ground truth, that of the validation set too; undefined without masks. */
   readonly classes?: number | undefined;
+  /** Fingerprint of the validation set's images, which lie in one shard of their own. */
+  readonly validation?: string;
   /** What each stage's outputs depend on, eight hex digits. */
   readonly fingerprints: Readonly<Record<Stage, string>>;
 }
@@ -48,6 +50,9 @@ export const listingLine = 2048;
  */
 export const shardSize = (images: number): number =>
   images <= listingBlock ? 256 : images <= 1_000_000 ? listingLine : 32_768;
+
+/** In place of a number: the shard that holds the images of the validation set. */
+export const validationShard = 'validation';
 
 export const shardName = (index: number): string => String(index).padStart(6, '0');
 
