@@ -102,7 +102,8 @@ export class PixelThreads implements PixelLabeller {
 
   #labelHere(work: PixelWork): LabelledPixels {
     const labelled = labelPixels(work);
-    if (this.#threads.length === 0) this.#start();
+    // Starting a thread takes a while: the answer goes first.
+    if (this.#threads.length === 0) setImmediate(() => this.#start()).unref();
     return labelled;
   }
 

@@ -19,7 +19,7 @@ export function warmingUp(models: ModelRunner, images: ImageCodec): ModelRunner 
   };
 }
 
-const side = 160;
+const side = 32;
 
 /** Takes a made-up picture the way of every image; nothing comes of it. */
 async function warmUp(images: ImageCodec): Promise<void> {
