@@ -26,6 +26,10 @@ const common = {
   logLevel: 'warning',
   plugins: [await madeAhead()],
 };
+/** Packages in CommonJS ask for Node's own modules at run time. */
+const withRequire = {
+  js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+};
 await build({
   ...common,
   entryPoints: {
@@ -37,16 +41,14 @@ await build({
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
   // Packages of many small files are slow to start; those with native parts stay where they are.
-  external: ['@aws-sdk/*', 'commander', 'ml-matrix', 'onnxruntime-node', 'sharp', 'yauzl', 'yazl'],
+  external: ['@aws-sdk/*', 'ml-matrix', 'onnxruntime-node', 'sharp', 'yauzl', 'yazl'],
+  banner: withRequire,
 });
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
   entryPoints: ['plan', 'fan-out', 'advance', 'publish', 'backlog', 'score'].map(name => `functions/${name}.ts`),
-  // yauzl is CommonJS and asks for Node's modules by `require`.
-  banner: {
-    js: "import{createRequire as makeRequire__}from'node:module';const require=makeRequire__(import.meta.url);",
-  },
+  banner: withRequire,
   outdir: 'dist/functions',
   external: ['@aws-sdk/*', 'sharp'],
   minify: true,
@@ -57,10 +59,7 @@ await build({
   entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
   external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
-  // Packages in CommonJS ask for Node's own modules at run time.
-  banner: {
-    js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
-  },
+  banner: withRequire,
   minify: true,
 });
 // For the image of the tasks: all that its Dockerfile copies.

@@ -101,8 +101,13 @@ function assignments(): void {
     for (const [name, weight] of [
       ['few co-occurrences', () => (random.integer(50) ? 0 : random.integer(15))],
       ['dense random weights', () => random.integer(1e6)],
+      ['many ties', () => random.integer(3)],
+      // What shortest augmenting paths are slowest at: every row wants the same columns, in the same order.
+      ['products of places', (i: number) => (1 + Math.floor(i / columns)) * (1 + (i % columns))],
+      ['products of places, turned', (i: number) => (rows - Math.floor(i / columns)) * (1 + (i % columns))],
+      ['least of places', (i: number) => Math.min(Math.floor(i / columns), i % columns)],
     ] as const) {
-      const weights = new Float64Array(rows * columns).map(weight);
+      const weights = new Float64Array(rows * columns).map((_, i) => weight(i));
       time(`hungarian ${rows}×${columns}, ${name}`, 1, () => hungarian(weights, rows, columns));
     }
   }

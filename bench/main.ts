@@ -19,6 +19,7 @@ const benches: Record<string, () => Promise<void>> = {
   serve: async () => (await import('./serve.ts')).serve(),
   convolution: async () => (await import('./convolution.ts')).convolution(),
   'cost-page': async () => (await import('./cost-page.ts')).writeCostPage(),
+  protocols: async () => (await import('./protocols.ts')).protocols(),
   scale: async () => (await import('./scale.ts')).scale(),
   attention: async () => (await import('./attention.ts')).attention(),
   finetune: async () => (await import('./finetune.ts')).finetune(),

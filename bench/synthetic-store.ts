@@ -1,7 +1,8 @@
 /** A bucket of packed images that exists only as arithmetic: what is listed and read is made up when asked for, what is written is weighed and forgotten. */
-import { formatTarIndex, indexOf } from '#core/formats/tar-index';
+import { createHash } from 'node:crypto';
+import { indexOf } from '#core/formats/tar-index';
 import { keys } from '#core/job/keys';
-import { listingBlock } from '#core/job/plan';
+import { listingBlock, listingLine } from '#core/job/plan';
 import type { ObjectStore, StoredObject } from '#pipeline/ports';
 
 export const syntheticPrefix = 'datasets/synthetic/images/';
@@ -14,11 +15,11 @@ export class SyntheticStore implements ObjectStore {
   readonly #perTar: number;
   /** Small documents, kept as they are. */
   readonly #kept = new Map<string, { bytes: Uint8Array; etag: string }>();
-  /** Blocks of the listing, by key: which one it was. Their bytes can be made again. */
-  readonly #blocks = new Map<string, number>();
+  /** Blocks of the listing, by key: which one it was, and the digest of its bytes. They are made again when they are read. */
+  readonly #blocks = new Map<string, { readonly number: number; readonly digest: string }>();
   #versions = 0;
-  /** Keys of markers, in order. */
-  markers: readonly string[] = [];
+  /** Keys of markers, in the order in which they were written. */
+  readonly markers: string[] = [];
   shards = 0;
   shardBytes = 0;
 
@@ -33,7 +34,7 @@ export class SyntheticStore implements ObjectStore {
 
   async getTagged(key: string): Promise<{ bytes: Uint8Array; etag: string } | undefined> {
     const block = this.#blocks.get(key);
-    if (block !== undefined) return { bytes: this.#blockBytes(block), etag: 'b' };
+    if (block) return { bytes: this.#writtenBlock(block.number, block.digest), etag: 'b' };
     if (key.endsWith('.tar.index')) return { bytes: this.#index(Number(key.slice(-16, -10))), etag: 'i' };
     return this.#kept.get(key);
   }
@@ -83,35 +84,45 @@ export class SyntheticStore implements ObjectStore {
     if (/\/plan\/[0-9a-f]{8}-\d{6}\.json$/.test(key)) {
       this.shards++;
       this.shardBytes += bytes.length;
-    } else if (key.startsWith(keys.listed('j', '').slice(0, -'.json'.length))) this.#blocks.set(key, this.#blocks.size);
+    } else if (key.startsWith(keys.listed('j', '').slice(0, -'.json'.length)))
+      this.#blocks.set(key, { number: this.#blocks.size, digest: digestOf(bytes) });
     else this.#kept.set(key, { bytes: bytes.slice(), etag: `v${++this.#versions}` });
   }
 
   #tarBytes = (tar: number): number => this.#inTar(tar) * entryBytes + 1024;
   #inTar = (tar: number): number => Math.min(this.#perTar, this.#images - tar * this.#perTar);
 
+  /** As `formatTarIndex` writes it. */
   #index(tar: number): Uint8Array {
-    const members = Array.from({ length: this.#inTar(tar) }, (_, i) => ({
-      name: nameOf(tar * this.#perTar + i),
-      start: 512 + i * entryBytes,
-      size: imageBytes,
-    }));
-    return formatTarIndex({ bytes: this.#tarBytes(tar), members });
+    const row = (_: unknown, i: number) =>
+      `["${nameOf(tar * this.#perTar + i)}",${512 + i * entryBytes},${imageBytes}]`;
+    const members = Array.from({ length: this.#inTar(tar) }, row).join(',');
+    return Buffer.from(`{"version":1,"bytes":${this.#tarBytes(tar)},"members":[${members}]}\n`);
   }
 
-  /** As the planner wrote it. */
+  #writtenBlock(block: number, digest: string): Uint8Array {
+    const bytes = this.#blockBytes(block);
+    if (digestOf(bytes) !== digest) throw new Error(`block ${block} is not what the planner wrote`);
+    return bytes;
+  }
+
   #blockBytes(block: number): Uint8Array {
-    const from = block * listingBlock;
-    const images = Array.from({ length: Math.min(listingBlock, this.#images - from) }, (_, i) => {
-      const [tar, place] = [Math.floor((from + i) / this.#perTar), (from + i) % this.#perTar];
-      const name = nameOf(from + i);
-      const start = 512 + place * entryBytes;
-      return { name, size: imageBytes, etag: `t${tar}`, tar: tarKey(tar).slice(syntheticPrefix.length), start };
-    });
-    return new TextEncoder().encode(JSON.stringify(images));
+    const end = Math.min(this.#images, (block + 1) * listingBlock);
+    const lines: string[] = [];
+    for (let from = block * listingBlock; from < end; from += listingLine) {
+      const images: string[] = [];
+      for (let image = from; image < Math.min(end, from + listingLine); image++) {
+        const [tar, place] = [Math.floor(image / this.#perTar), image % this.#perTar];
+        const inTar = `"tar":"${tarKey(tar).slice(syntheticPrefix.length)}","start":${512 + place * entryBytes}`;
+        images.push(`{"name":"${nameOf(image)}","size":${imageBytes},"etag":"t${tar}",${inTar}}`);
+      }
+      lines.push(`[${images.join(',')}]`);
+    }
+    return Buffer.from(lines.join('\n'));
   }
 }
 
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const tarKey = (tar: number): string => `${syntheticPrefix}packed-${String(tar).padStart(6, '0')}.tar`;
 const nameOf = (image: number): string => {
   const digits = String(image).padStart(9, '0');

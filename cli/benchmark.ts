@@ -12,8 +12,12 @@ import { methodForm } from '#core/benchmark/submission';
 import { PermanentError } from '#core/errors';
 import { type BenchmarkCheck, checkBenchmark } from '#pipeline/check-benchmark';
 import { listMasks } from '#pipeline/ground-truth';
-import { packSubmission, readSubmission } from '#pipeline/submissions';
+import { packSubmission, problemsOfMaps, readSubmission } from '#pipeline/submissions';
+import { classesOption } from './shared-options.ts';
 import { openTruth } from './truth-folder.ts';
+
+/** Wrong label maps that are spelled out; the others are counted. */
+const problemsShown = 20;
 
 export function registerBenchmark(program: Command): void {
   program
@@ -38,7 +42,8 @@ export function registerBenchmark(program: Command): void {
     .command('check')
     .description('say what is wrong with a zip before it is sent')
     .argument('<zip>', 'as pack wrote it')
-    .option('--masks <dir>', 'ground truth (of validation): every mask needs a label map')
+    .option('--masks <dir>', 'ground truth (of validation): every mask needs a label map of its size')
+    .addOption(classesOption())
     .action(checkZip);
 }
 
@@ -85,17 +90,30 @@ async function pack(options: { labels: string; method: string; matching?: string
     throw new PermanentError(`${labels} is not a folder`);
   const texts = { method: readFileSync(method, 'utf8'), matching: matching && readFileSync(matching, 'utf8') };
   const world = { images: new SharpCodec(), labels: await FolderStore.open(resolve(labels)) };
-  const files = await writeZip(out, packSubmission(world, texts));
+  let without: readonly number[] = [];
+  const packing = packSubmission(world, texts, unmatched => {
+    without = unmatched;
+  });
+  const files = await writeZip(out, packing);
   process.stdout.write(`${out}: ${files} files\n`);
+  if (without.length > 0)
+    process.stdout.write(`note: ${matching} says nothing of ${without.join(', ')}: they will match no class\n`);
 }
 
-async function checkZip(file: string, { masks }: { masks?: string }): Promise<void> {
+async function checkZip(file: string, { masks, classes }: { masks?: string; classes?: number }): Promise<void> {
   const images = new SharpCodec();
   const truth = masks ? await openTruth(masks, '--masks', images, folder => FolderStore.open(folder)) : undefined;
+  if (!existsSync(file)) throw new PermanentError(`${file} is not there; give the zip that pack wrote`);
   const zip = await ZipArchive.open(file, file);
   const names = truth && (await listMasks(truth, truth.masks));
-  const { method, matching, maps } = await readSubmission(zip, names && { masks: names });
+  const content = await readSubmission(zip, names && { masks: names });
+  let wrong = 0;
+  for await (const problem of problemsOfMaps(images, zip, content, { truth, classes }))
+    if (++wrong <= problemsShown) process.stdout.write(`wrong: ${problem}\n`);
   zip.close();
+  if (wrong > problemsShown) process.stdout.write(`… and ${wrong - problemsShown} more\n`);
+  if (wrong > 0) throw new PermanentError(`${file} is not ready: ${wrong} of its files are wrong, see above`);
+  const { method, matching, maps } = content;
   const ids = matching ? `cluster ids, ${matching.classOf.size} matched` : 'class ids';
   process.stdout.write(`${join(file)}: "${method.name}", ${maps.length} label maps of ${ids}; ready to be sent\n`);
 }

@@ -5,6 +5,7 @@ import { ignoreClasses, mergeClasses, renameClass, splitClass } from '#core/labe
 import type { ClassMap } from '#core/labels/class-map';
 import { type LabelCounts, type Occurrence, previewEdit } from '#core/labels/label-counts';
 import { mergeProposed, proposedAbove } from '#core/labels/merge-proposals';
+import { shellWord } from '#core/pages/shell-word';
 import { type ClassChange, countLabels, editClasses, previewUndo, undoClasses } from '#pipeline/classes';
 import { exportPrefix, rewriteExports } from '#pipeline/export';
 import { readClasses } from '#pipeline/labelled-folder';
@@ -217,7 +218,7 @@ async function apply(
     const changes = previewEdit(before, after, counts);
     const rewritten = (await rewriteExports(ports, ports.store)).map(({ format }) => exportPrefix(format));
     const exported = rewritten.length > 0 ? `written anew: ${rewritten.join(', ')}\n` : '';
-    const undoable = words === 'undo' ? '' : `to take it back: selflabel classes undo ${dir}\n`;
+    const undoable = words === 'undo' ? '' : `to take it back: selflabel classes undo ${shellWord(dir)}\n`;
     const json = { edit: done, dryRun: false, version: after.version, changes, exports: rewritten };
     print(options, json, `${done}: changes ${extent(changes, counts)}\n${exported}${undoable}`);
   });

@@ -1,5 +1,5 @@
 /** `selflabel evaluate distance`: what a backbone's features are worth without any training. */
-import { statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { FolderStore } from '#adapters/local/folder-store';
@@ -10,10 +10,12 @@ import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import type { Backbone } from '#core/attention/segmentation-model';
 import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
-import { PermanentError } from '#core/errors';
+import { PermanentError, UsageError } from '#core/errors';
+import { encodeIndexPng } from '#core/formats/png-index';
 import { importModel } from '#core/graph/import';
+import type { LabelMap } from '#core/labels/label-map';
 import type { Metrics } from '#core/metrics/finish';
-import { evaluateDistance, type MaskedImages } from '#pipeline/distance';
+import { evaluateDistance, labelByDistance } from '#pipeline/distance';
 import { readNetwork } from './network-file.ts';
 import { networkOr } from './options.ts';
 import { classesOption, ignoreOption, threadsOption } from './shared-options.ts';
@@ -24,7 +26,9 @@ interface DistanceOptions {
   readonly referenceImages: string;
   readonly referenceMasks: string;
   readonly images: string;
-  readonly masks: string;
+  readonly masks?: string;
+  readonly saveLabels?: string;
+  readonly continue?: boolean;
   readonly classes?: number;
   readonly ignore?: number[];
   readonly threads?: number;
@@ -42,7 +46,9 @@ export function registerDistance(
     .requiredOption('--reference-images <dir>', 'images whose masks are given to the method')
     .requiredOption('--reference-masks <dir>', 'their masks')
     .option('--images <dir>', 'images to measure on')
-    .option('--masks <dir>', 'their masks')
+    .option('--masks <dir>', 'their masks; may be left out with --save-labels, where they are withheld')
+    .option('--save-labels <dir>', 'write the label maps, for a submission')
+    .option('--continue', 'leave out files with something wrong, and say which')
     .addOption(classesOption())
     .addOption(ignoreOption())
     .addOption(threadsOption())
@@ -50,47 +56,61 @@ export function registerDistance(
     .action(async (_: unknown, command: Command) => {
       // Options of the same name belong to the command above when they stand before the word `distance`.
       const options = command.optsWithGlobals<DistanceOptions>();
-      show(await distance(options), options.json);
+      const found = await distance(options);
+      if ('matching' in found) show(found, options.json);
+      else process.stdout.write(`${options.json === true ? JSON.stringify(found) : describe(found)}\n`);
     });
 }
 
-async function distance(options: DistanceOptions): Promise<Metrics> {
+type Labelled = Awaited<ReturnType<typeof labelByDistance>>;
+
+const describe = ({ images, skipped }: Labelled): string =>
+  [`${images} labelled`, ...(skipped.length ? [`${skipped.length} skipped, first: ${skipped[0]!.reason}`] : [])].join(
+    '; ',
+  );
+
+async function distance(options: DistanceOptions): Promise<Metrics | Labelled> {
+  const { masks, saveLabels } = options;
+  if (!masks && !saveLabels) throw new UsageError('evaluate distance needs --masks DIR, or --save-labels DIR, or both');
   const models = new OnnxRuntime();
   const log = new TerminalLog();
-  const ports = {
-    models,
-    images: new SharpCodec(),
-    clock: systemClock,
-    log,
-    threads: options.threads ?? availableParallelism(),
-  };
+  const threads = options.threads ?? availableParallelism();
+  const ports = { models, images: new SharpCodec(), clock: systemClock, log, threads };
   try {
-    const open = (images: string, masks: string, what: string) => maskedImages(images, masks, what, options);
-    const reference = await open(options.referenceImages, options.referenceMasks, '--reference-');
-    const test = await open(options.images, options.masks, '--');
-    return await evaluateDistance(ports, openNetwork(options.backbone), reference, test);
+    const backbone = openNetwork(options.backbone);
+    const reference = {
+      images: await openImages(options.referenceImages, '--reference-images'),
+      ...(await openMasks(options.referenceMasks, '--reference-masks', options)),
+    };
+    const images = await openImages(options.images, '--images');
+    const keep = saveLabels ? await keeper(saveLabels, ports.images) : undefined;
+    const how = { continue: options.continue ?? false, keep };
+    if (!masks) return await labelByDistance(ports, backbone, reference, images, { ...how, keep: keep! });
+    const test = { images, ...(await openMasks(masks, '--masks', options)) };
+    return await evaluateDistance(ports, backbone, reference, test, how);
   } finally {
     log.close();
     await models.close();
   }
 }
 
-async function maskedImages(
-  images: string | undefined,
-  masks: string | undefined,
-  what: string,
-  { classes, ignore }: DistanceOptions,
-): Promise<MaskedImages> {
-  for (const [folder, option] of [
-    [images, `${what}images`],
-    [masks, `${what}masks`],
-  ] as const) {
-    if (!folder || !statSync(folder, { throwIfNoEntry: false }))
-      throw new PermanentError(`${option} ${folder ?? ''} is not there; give a folder`);
-  }
-  const truth = await openTruth(masks!, `${what}masks`, new SharpCodec(), folder => FolderStore.open(folder));
-  const rules = { masks: truth.masks, classes, ignore, background: 'auto' } as const;
-  return { images: await FolderStore.open(images!), truth: truth.store, rules };
+function openImages(folder: string | undefined, option: string): Promise<FolderStore> {
+  if (folder && statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return FolderStore.open(folder);
+  throw new PermanentError(`${option} ${folder ?? ''} is not there; give a folder`);
+}
+
+async function openMasks(path: string, option: string, { classes, ignore }: DistanceOptions) {
+  const truth = await openTruth(path, option, new SharpCodec(), folder => FolderStore.open(folder));
+  return { truth: truth.store, rules: { masks: truth.masks, classes, ignore, background: 'auto' as const } };
+}
+
+/** Writes label maps into a folder: palette PNGs, 16-bit ones where classes are more than 255. */
+async function keeper(folder: string, images: SharpCodec) {
+  mkdirSync(folder, { recursive: true });
+  const store = await FolderStore.open(folder);
+  const deflate = (bytes: Uint8Array, runs: boolean) => images.deflate(bytes, runs);
+  return async (name: string, map: LabelMap, highest: number) =>
+    void (await store.put(name, await encodeIndexPng(map, { highest, deflate })));
 }
 
 function openNetwork(file: string): Backbone {

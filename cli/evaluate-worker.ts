@@ -1,7 +1,7 @@
 /** A thread of `evaluate`: counts the batches it is sent, with everything it needs opened once. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { inflateSync } from 'node:zlib';
-import { FolderStore } from '#adapters/local/folder-store';
+import { quickFolder } from '#adapters/local/quick-folder';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PermanentError, RejectedInput } from '#core/errors';
 import { type Counted, type CountingPorts, type CountRequest, countPairs } from '#pipeline/count-pairs';
@@ -15,9 +15,9 @@ export interface BatchRequest {
 /** `permanent`: the message is for people as it is. */
 export type BatchAnswer = { readonly counted: Counted } | { readonly failed: string; readonly permanent: boolean };
 
-/** Unpacks in this thread: it has nothing else to do meanwhile. An ordinary map comes in one piece. */
+/** Unpacks in this thread: it has nothing else to do meanwhile. An ordinary map comes in one piece, with room to see that it ends. */
 const inflate = async (bytes: Uint8Array, limit: number) =>
-  inflateSync(bytes, { maxOutputLength: limit, chunkSize: Math.max(64, Math.min(limit, 2 ** 20)) });
+  inflateSync(bytes, { maxOutputLength: limit, chunkSize: Math.max(64, Math.min(limit + 1, 2 ** 20)) });
 
 async function answer(opening: Promise<CountingPorts>, { request, names }: BatchRequest): Promise<BatchAnswer> {
   try {
@@ -29,7 +29,7 @@ async function answer(opening: Promise<CountingPorts>, { request, names }: Batch
 }
 
 const { deflate } = new SharpCodec();
-const opened = openPlaces(workerData as EvaluationPlaces, { deflate }, folder => FolderStore.open(folder)).then(
+const opened = openPlaces(workerData as EvaluationPlaces, { deflate }, quickFolder).then(
   ({ predictions, truth, scores }): CountingPorts => ({ predictions, truth: truth.store, scores, images: { inflate } }),
 );
 // Told with the first batch.

@@ -103,7 +103,7 @@ async function evaluateOptions(world: EvaluationWorld, options: EvaluateOptions)
         hierarchy: parents,
       },
     );
-    if (options.saveMatching) writeFileSync(options.saveMatching, writeMatching(metrics.matching));
+    if (options.saveMatching) writeFileSync(options.saveMatching, writeMatching(metrics.matching, metrics.unmatched));
     return metrics;
   } finally {
     await threads?.close();

@@ -8,7 +8,7 @@ import type { JobRequest } from '#core/job/request';
 import { readState } from '#pipeline/advance';
 import { collect } from '#pipeline/collect';
 import { readJson, toJson } from '#pipeline/documents';
-import type { Message } from '#pipeline/messages';
+import { type Message, parseMessage } from '#pipeline/messages';
 import type { Ports } from '#pipeline/ports';
 import { type Queues, runMessage } from '#pipeline/stages';
 
@@ -22,7 +22,7 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
   for (;;) {
     const [message] = await queue.receive(1, 0);
     if (!message) break;
-    giveHeapRoom();
+    giveHeapRoom(withoutPictures.has(parseMessage(message.body).stage) ? 'tables' : 'pictures');
     await runMessage(ports, queues, message.body);
     await queue.delete(message.receipt);
   }
@@ -32,8 +32,12 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
     throw new PermanentError(
       `the job stopped at ${state?.state.stage ?? 'its start'}: ${state?.state.error ?? 'run the same command again'}`,
     );
+  giveHeapRoom('tables');
   await collect(ports, ports.store, plan);
   return plan;
 }
 
 const say = (message: Message): string => JSON.stringify(message);
+
+/** Stages that read vectors and tables, not pictures. */
+const withoutPictures = new Set<Message['stage']>(['plan', 'advance', 'cluster', 'publish']);

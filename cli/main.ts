@@ -47,6 +47,11 @@ async function register(words: readonly string[]): Promise<void> {
 
 /** 0 done, 1 failed, 2 bad usage, 130 interrupted. */
 async function main(): Promise<number> {
+  // Whoever reads the output has had enough, as `| head` does: no failure of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   process.once('SIGINT', () => {
     process.stderr.write('\ninterrupted; the same command again resumes\n');
     process.exit(130);

@@ -24,7 +24,7 @@ const baselineLine = (name: string, baseline: Baseline | null): string[] =>
 export function metricsTable(metrics: Evaluation): string {
   const { baselines, pixelMatched } = metrics;
   const lines = [
-    `${metrics.images} images, ${metrics.classes} classes, matching: ${metrics.matchingKind}`,
+    `${metrics.images} images, ${metrics.classes} classes, matching: ${metrics.matchingKind}${metrics.matchingTied ? ' (others are as good)' : ''}`,
     ...(metrics.skipped.length > 0 ? [`${metrics.skipped.length} skipped, first: ${metrics.skipped[0]!.reason}`] : []),
     '',
     line('', 'mIoU', 'mIoU fg', 'fg IoU'),

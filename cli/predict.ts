@@ -6,6 +6,7 @@ import type { Receipt } from '#core/job/receipt';
 import { parseRequest } from '#core/job/request';
 import { readJson } from '#pipeline/documents';
 import { runLocally } from './local-runner.ts';
+import { assertModelFolder } from './model-folder.ts';
 import { oneOf } from './options.ts';
 import { threadsOption } from './shared-options.ts';
 import { atWork, predictJob } from './workplace.ts';
@@ -52,6 +53,7 @@ export async function predict(
   options: PredictOptions,
 ): Promise<{ counts: Receipt['counts']; seconds: number }> {
   const started = Date.now();
+  assertModelFolder(options.model);
   const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
   return atWork(options.out, predictJob, mounts, options, async workplace => {
     workplace.called(modelPrefix, join(options.model, '/'));

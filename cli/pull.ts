@@ -33,15 +33,23 @@ export function registerPull(program: Command): void {
       process.stdout.write(
         options.json
           ? `${JSON.stringify(summary)}\n`
-          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(out, 'report', 'index.html')}\n`,
+          : `${counts.labelled} labelled, ${counts.empty} empty, ${counts.duplicate} duplicate, ${counts.rejected} rejected; report in ${join(out, 'report', 'index.html')}\n${costLine(timing)}`,
       );
     });
 }
+
+/** As `estimate` says it beforehand; nothing where no price was known. */
+const costLine = ({ machineHours, dollars }: Receipt['timing']): string =>
+  typeof dollars === 'number' && typeof machineHours === 'number'
+    ? `machines: ${machineHours.toFixed(2)} h of work, $${dollars.toFixed(2)}\n`
+    : '';
 
 export async function pull(address: string, options: PullOptions): Promise<Pick<Receipt, 'counts' | 'timing'>> {
   const { bucket, name } = parseNamed(address, 'jobs');
   const from = await openBucket(bucket, options);
   const found = await readState(from, name);
+  if (!found && (await from.head(keys.request(name))))
+    throw new PermanentError(`the job ${name} has not begun; selflabel status ${address} --watch waits for it`);
   if (!found) throw new PermanentError(`there is no job ${name} in ${bucket}; selflabel submit starts one`);
   if (found.state.stage !== 'done')
     throw new PermanentError(

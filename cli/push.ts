@@ -71,7 +71,7 @@ async function pushTo(
   log: TerminalLog,
   what: string,
 ): Promise<Pushed> {
-  const { usualPartBytes } = await import('#adapters/aws/bucket');
+  const { usualPartBytes } = await import('#core/job/requests');
   const { contentEtag } = await import('#adapters/aws/content-etag');
   const mounted = await MountedFolder.open({ prefix, folder }, '');
   return push({

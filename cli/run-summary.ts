@@ -6,10 +6,10 @@ import type { Receipt } from '#core/job/receipt';
 import type { Metrics } from '#core/metrics/finish';
 import { clustersOf } from '#pipeline/choose-clusters';
 import { readJson } from '#pipeline/documents';
-import { type Bound, embedBound } from '#pipeline/pace';
+import type { Bound } from '#pipeline/pace';
 import type { Ports } from '#pipeline/ports';
 import { decisionOf } from '#pipeline/run-labeller';
-import { timingOf } from '#pipeline/settle-receipt';
+import { paceOf } from '#pipeline/settle-receipt';
 
 export interface RunSummary {
   readonly out: string;
@@ -28,7 +28,7 @@ export interface RunSummary {
 
 export async function summarise(ports: Ports, plan: Plan, out: string, total: number): Promise<RunSummary> {
   const { counts } = await readJson<Receipt>(ports.store, keys.published(plan.job, 'receipt.json'));
-  const seconds = await timingOf(ports.store, plan);
+  const { timing: seconds, bound } = await paceOf(ports.store, plan);
   const isRun = plan.request.kind === 'run';
   const decision = isRun && finalLabels(plan) === 'label' ? await decisionOf(ports, plan) : undefined;
   const rate = (stage: string) => (seconds[stage] ? Math.round((10 * plan.images) / seconds[stage]) / 10 : null);
@@ -39,7 +39,7 @@ export async function summarise(ports: Ports, plan: Plan, out: string, total: nu
     threshold: decision?.kind === 'threshold' ? decision.threshold : null,
     seconds: { total: Math.round(total * 1000) / 1000, ...seconds },
     imagesPerSecond: { embed: rate('embed'), label: rate('label') },
-    bound: await embedBound(ports.store, plan),
+    bound,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     report: join(out, 'report', 'index.html'),
     model: isRun ? join(out, 'model') : null,

@@ -8,7 +8,6 @@ import { runLocally } from './local-runner.ts';
 import { readNetwork } from './network-file.ts';
 import { clustersOption, integer, nameOption, networkOr, oneOf, positive, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
-import { validate } from './run-validation.ts';
 import { classesOption, ignoreOption, seedOption, threadsOption } from './shared-options.ts';
 import { atWork, localJob, readIfThere, type Workplace } from './workplace.ts';
 
@@ -84,7 +83,7 @@ export function registerRun(program: Command): void {
     .option('--masks <dir>', 'ground-truth masks, to measure the result (never to train)')
     .option(
       '--val-images <dir>',
-      'validation images: the matching of clusters to classes is found on them (match.json)',
+      'validation images: the threshold from-masks and the matching of clusters to classes come from them (match.json)',
     )
     .option('--val-masks <dir>', 'their masks')
     .addOption(classesOption())
@@ -152,7 +151,8 @@ function assertTogether({ method, scales, threshold, masks, valImages, valMasks,
     throw new UsageError(
       `--backbone and --attention are both called ${basename(training.attention)}: rename one of them`,
     );
-  if (threshold === 'from-masks' && !masks) throw new UsageError('--threshold from-masks needs --masks DIR');
+  if (threshold === 'from-masks' && !masks && !valMasks)
+    throw new UsageError('--threshold from-masks needs --masks DIR, or --val-images DIR and --val-masks DIR');
   if (training.trainMinutes && training.trainEpochs)
     throw new UsageError('--train-minutes and --train-epochs both say how long to train: give one of them');
   const learns = (training.attention ?? (method === 'pass' ? 'pass' : '')) === 'pass';
@@ -174,21 +174,29 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
     backbone = 'filter-bank',
     masks,
     attention,
-    threads,
+    threads: _threads,
     json: _json,
     valImages,
     valMasks,
     ...shaping
   } = options;
-  const mounts = [{ prefix: keys.images('local'), folder: images, what: 'images' }];
-  if (masks) mounts.push({ prefix: keys.masks('local'), folder: masks, what: 'masks' });
   assertTogether(options);
-  const summary = await atWork(out, localJob, mounts, options, async workplace => {
+  const folders = [
+    ['images', keys.images('local'), images, 'images'],
+    ['masks', keys.masks('local'), masks, 'masks'],
+    ['valImages', keys.images('validation'), valImages, 'validation images'],
+    ['valMasks', keys.masks('validation'), valMasks, 'validation masks'],
+  ] as const;
+  const mounts = folders.flatMap(([, prefix, folder, what]) =>
+    folder === undefined ? [] : [{ prefix, folder, what }],
+  );
+  const prefixes = folders.flatMap(([option, prefix, folder]) => (folder === undefined ? [] : [[option, prefix]]));
+  return await atWork(out, localJob, mounts, options, async workplace => {
     if (masks) await installCategories(workplace, masks);
+    if (valMasks) await installCategories(workplace, valMasks, 'validation');
     const request = parseRequest({
       kind: 'run',
-      images: keys.images('local'),
-      ...(masks && { masks: keys.masks('local') }),
+      ...Object.fromEntries(prefixes),
       ...shaping,
       backbone: await install(workplace, backbone, 'filter-bank'),
       ...(attention && { attention: await install(workplace, attention, ...foregrounds) }),
@@ -196,13 +204,11 @@ export async function run(images: string, options: RunOptions): Promise<RunSumma
     const plan = await runLocally(workplace.ports, localJob, request);
     return await summarise(workplace.ports, plan, out, (Date.now() - started) / 1000);
   });
-  if (valImages && valMasks) await validate(out, { ...shaping, valImages, valMasks, threads });
-  return summary;
 }
 
 /** `categories.txt` lies beside the masks' folder, outside what is mounted. */
-export async function installCategories(workplace: Workplace, masks: string): Promise<void> {
-  const key = keys.categories(keys.masks('local'));
+export async function installCategories(workplace: Workplace, masks: string, dataset = 'local'): Promise<void> {
+  const key = keys.categories(keys.masks(dataset));
   const categories = readIfThere(join(dirname(resolve(masks)), 'categories.txt'));
   if (categories) await workplace.putIfChanged(key, categories);
   else await workplace.ports.store.delete(key);

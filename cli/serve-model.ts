@@ -1,35 +1,54 @@
 /** A model over HTTP, from a folder or from a bucket: the API behind Node's server, until the process is told to stop. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { type HttpServer, listen } from '#adapters/http/http-server';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
-import type { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PixelThreads } from '#adapters/threads/pixel-threads';
 import { PermanentError, UsageError } from '#core/errors';
+import type { ModelRunner, Tuning } from '#pipeline/ports';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
 import { folderModel } from '#pipeline/serve/model-source';
+import { warmingUp } from '#pipeline/serve/warm-up';
+import { assertModelFolder } from './model-folder.ts';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
-/** Answers until the process is told to stop. @param models closed in the end */
-export async function serveModel(place: string, options: ServeCommand, models: OnnxRuntime): Promise<void> {
+/** Answers until the process is told to stop. */
+export async function serveModel(
+  place: string,
+  options: ServeCommand,
+  models: ModelRunner,
+  tuning: Tuning,
+): Promise<void> {
+  const pixels = new PixelThreads(tuning.threads);
   try {
-    const app = serveApp(await portsOf(place, options, models), optionsOf(options));
-    await assertUsable(app, place);
-    const server = await listen(app, options).catch(explain(options));
+    const app = serveApp({ ...(await portsOf(place, options, models)), pixels, tuning }, optionsOf(options));
+    const server = await listening(app, place, options);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();
     process.stderr.write('stopping; requests under way are finished\n');
     await closeAll(app, server);
   } finally {
-    await models.close();
+    await pixels.close();
+  }
+}
+
+/** The port is taken while the model loads. */
+async function listening(app: ServeApp, place: string, options: ServeCommand): Promise<HttpServer> {
+  const usable = assertUsable(app, place);
+  usable.catch(() => undefined);
+  const server = await listen(app, options).catch(explain(options));
+  try {
+    await usable;
+    return server;
+  } catch (error) {
+    await server.stop(0);
+    throw error;
   }
 }
 
@@ -40,13 +59,13 @@ async function closeAll(app: ServeApp, server: HttpServer): Promise<void> {
   await app.close();
 }
 
-/** A folder with a model that cannot be used is said at once; a bucket may be filled later. */
+/** A folder with a model that cannot be used is said at once; a bucket may be filled later, and requests say what it lacks. */
 async function assertUsable(app: ServeApp, place: string): Promise<void> {
-  if (place.startsWith('s3://')) return;
-  const ready = await app.fetch(new Request('http://localhost/readyz'));
-  if (ready.ok) return;
-  const { detail } = (await ready.json()) as { detail: string };
-  throw new PermanentError(`${place}: ${detail}`);
+  try {
+    await app.prepare();
+  } catch (error) {
+    if (!place.startsWith('s3://')) throw new PermanentError(`${place}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function stopped(): Promise<void> {
@@ -70,17 +89,20 @@ const explain =
     throw error;
   };
 
-async function portsOf(place: string, options: ServeCommand, models: OnnxRuntime): Promise<ServePorts> {
-  const { threads = availableParallelism(), allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
+async function portsOf(
+  place: string,
+  options: ServeCommand,
+  models: ModelRunner,
+): Promise<Omit<ServePorts, 'pixels' | 'tuning'>> {
+  const { allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
   const where = await placePorts(place, imageBuckets);
+  const images = new SharpCodec();
   return {
     ...where,
-    models,
-    images: new SharpCodec(),
-    pixels: new PixelThreads(threads),
+    models: warmingUp(models, images),
+    images,
     digest: nodeDigest,
     clock: systemClock,
-    tuning: { threads },
     fetchUrl: fetchFrom(allowUrls),
     ...(jwtKeys !== undefined && { tokenKeys: () => readKeys(jwtKeys) }),
     newId: randomUUID,
@@ -113,15 +135,8 @@ async function placePorts(place: string, imageBuckets: readonly string[]): Promi
 }
 
 /** @throws PermanentError if no model lies there */
-function openModelFolder(folder: string): Promise<FolderStore> {
-  const missing = ['model.onnx', 'card.json'].find(file => !existsSync(join(folder, file)));
-  if (missing && existsSync(join(folder, 'model', missing))) {
-    throw new PermanentError(`${folder} is the folder of a run; give its model, ${join(folder, 'model')}`);
-  }
-  if (missing)
-    throw new PermanentError(
-      `${join(folder, missing)} does not exist; give the folder of a model, DIR/model after a run`,
-    );
+async function openModelFolder(folder: string): Promise<FolderStore> {
+  assertModelFolder(folder);
   return FolderStore.open(folder);
 }
 

@@ -1,4 +1,5 @@
 /** `selflabel serve`: its options. What it works with is loaded only when it is called, since other commands need none of it. */
+import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { integer } from './options.ts';
 
@@ -63,7 +64,14 @@ export function registerServe(program: Command): void {
       const { OnnxRuntime } = await import('#adapters/onnxruntime/onnx-runtime');
       const models = new OnnxRuntime();
       models.start();
-      const { serveModel } = await import('./serve-model.ts');
-      await serveModel(place, options, models);
+      const tuning = { threads: options.threads ?? availableParallelism(), promptly: true };
+      const { headStart } = await import('./head-start.ts');
+      const early = place.startsWith('s3://') ? models : headStart(models, place, tuning);
+      try {
+        const { serveModel } = await import('./serve-model.ts');
+        await serveModel(place, options, early, tuning);
+      } finally {
+        await models.close();
+      }
     });
 }

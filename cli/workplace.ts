@@ -97,6 +97,8 @@ const resultNames = [
   'receipt',
   'receipt.json',
   'metrics.json',
+  'match.json',
+  'validation',
   'training.jsonl',
   'attention.onnx',
   'attention.json',

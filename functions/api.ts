@@ -13,18 +13,26 @@ import { readApiSettings } from '#pipeline/api-settings';
 import { lambdaLimits } from '#pipeline/serve/api-ports';
 import { serveApp } from '#pipeline/serve/app';
 import { publishedModels } from '#pipeline/serve/model-source';
+import { warmingUp } from '#pipeline/serve/warm-up';
 
 const { bucket, imageBuckets, urlHosts, token, threads, ...options } = readApiSettings(process.env);
 const store = new S3Store({ bucket });
 const buckets = new Map([bucket, ...imageBuckets].map(name => [name, new S3Store({ bucket: name })]));
 const links = new PresignedLinks({ bucket });
 const addresses = new PublicFetch({ hosts: urlHosts });
+const images = new SharpCodec();
 const print = (line: object) => console.log(JSON.stringify({ function: 'api', ...line }));
 const app = serveApp(
   {
-    ...{ store, source: publishedModels(store), models: new OnnxRuntime(), images: new SharpCodec() },
+    ...{ store, source: publishedModels(store), images },
+    models: warmingUp(new OnnxRuntime(), images),
     pixels: new PixelThreads(threads),
-    ...{ digest: nodeDigest, clock: systemClock, tuning: { threads }, newId: () => crypto.randomUUID() },
+    ...{
+      digest: nodeDigest,
+      clock: systemClock,
+      tuning: { threads, promptly: true },
+      newId: () => crypto.randomUUID(),
+    },
     link: (key, seconds) => links.link(key, seconds),
     imageBucket: name => buckets.get(name),
     fetchUrl: (url, limit) => addresses.fetch(url, limit),
@@ -34,6 +42,9 @@ const app = serveApp(
   },
   { ...options, token, limits: lambdaLimits },
 );
+
+// Instances that are kept warm have their model before the first request; without a model every request says so.
+await app.prepare().catch(() => undefined);
 
 export const handler = async (event: HttpEvent): Promise<HttpResult> =>
   resultOfResponse(await app.fetch(requestOfEvent(event)));

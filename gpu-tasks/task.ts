@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { S3Store } from '#adapters/aws/s3-store';
 import { SqsQueue } from '#adapters/aws/sqs-queue';
 import { StructuredLog } from '#adapters/aws/structured-log';
+import { readMachineFile } from '#adapters/local/machine-file';
 import { nodeDigest } from '#adapters/local/node-digest';
 import { systemClock } from '#adapters/local/system-clock';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
@@ -12,6 +13,7 @@ import { stages } from '#core/job/stage';
 import type { Ports } from '#pipeline/ports';
 import type { Queues } from '#pipeline/queues';
 import { readTaskSettings, type TaskSettings, taskStopSeconds } from '#pipeline/settings';
+import { machinePrice } from './machine.ts';
 import { pieceWork } from './piece-work.ts';
 import { selfTest } from './self-test.ts';
 import { taskProtection } from './task-protection.ts';
@@ -26,6 +28,7 @@ async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Po
   const models = new OnnxRuntime({ device: settings.device });
   await models.probe();
   const threads = settings.threads ?? availableParallelism();
+  const dollarsPerHour = machinePrice(settings.machine ?? readMachineFile());
   return {
     store: new S3Store({ bucket: settings.bucket }),
     models,
@@ -35,6 +38,7 @@ async function openPorts(settings: TaskSettings, log: StructuredLog): Promise<Po
     clock: systemClock,
     log,
     tuning: { threads, sliceSeconds: settings.sliceSeconds },
+    ...(dollarsPerHour !== undefined && { dollarsPerHour }),
     place: `s3://${settings.bucket}`,
   };
 }
@@ -62,7 +66,7 @@ async function serve(): Promise<void> {
     worker.stop();
     setTimeout(() => process.exit(1), (taskStopSeconds - reserveSeconds) * 1000).unref();
   });
-  log.say({ note: 'ready', device, threads: ports.tuning.threads });
+  log.say({ note: 'ready', device, threads: ports.tuning.threads, dollarsPerHour: ports.dollarsPerHour });
   await worker.run();
   log.say({ note: 'stopped' });
 }

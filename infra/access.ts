@@ -116,7 +116,7 @@ export const functionAccess: Readonly<Record<FunctionName, Access>> = {
   },
   score: {
     reads: ['submissions/*', keys.leaderboard(any)],
-    writes: [keys.leaderboard(any)],
+    writes: [keys.leaderboard(any), keys.leaderboardPage(any)],
     lists: [],
     deletes: [],
   },

@@ -1,4 +1,5 @@
 /** The machines with GPUs behind the tasks: an Auto Scaling group on Spot with one On-Demand behind it, or ECS Managed Instances. */
+import { dirname } from 'node:path';
 import { Size, Stack } from 'aws-cdk-lib';
 import {
   AutoScalingGroup,
@@ -19,6 +20,7 @@ import {
 } from 'aws-cdk-lib/aws-ecs';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import { machineFile } from '#pipeline/settings';
 import { acknowledge, acknowledgeWildcards } from './acknowledge.ts';
 import type { Environment } from './environment.ts';
 import { names } from './names.ts';
@@ -124,6 +126,15 @@ function groupOf(
   return group;
 }
 
+/** Tasks get no answer from the machine's own service, so it writes down for them what it is: receipts name dollars by it. */
+const metadata = 'http://169.254.169.254/latest';
+const tellMachine = [
+  `TOKEN=$(curl -s -X PUT ${metadata}/api/token -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')`,
+  `machine() { curl -s -H "X-aws-ec2-metadata-token: $TOKEN" ${metadata}/meta-data/$1; }`,
+  `mkdir -p ${dirname(machineFile)}`,
+  `echo "$(machine instance-type) $(machine instance-life-cycle)" > ${machineFile}`,
+];
+
 function launchTemplate(scope: Construct, { network, environment, cluster }: Site): ec2.LaunchTemplate {
   const role = new Role(scope, 'MachineRole', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
   for (const finding of ['Action::ecs:Submit*', 'Resource::*']) {
@@ -138,6 +149,7 @@ function launchTemplate(scope: Construct, { network, environment, cluster }: Sit
     'echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config',
     'echo ECS_CONTAINER_STOP_TIMEOUT=115s >> /etc/ecs/ecs.config',
     'echo ECS_IMAGE_PULL_BEHAVIOR=prefer-cached >> /etc/ecs/ecs.config',
+    ...tellMachine,
   );
   return new ec2.LaunchTemplate(scope, 'MachineTemplate', {
     machineImage: EcsOptimizedImage.amazonLinux2023(AmiHardwareType.GPU),

@@ -1,4 +1,5 @@
 /** One service per row of `taskNames` that scales with its queue from nothing to the cap and back, and one on On-Demand behind it. */
+import { dirname } from 'node:path';
 import { Duration } from 'aws-cdk-lib';
 import {
   AdjustmentType,
@@ -13,7 +14,7 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { settingNames, type TaskName, taskNames, taskStopSeconds } from '#pipeline/settings';
+import { machineFile, settingNames, type TaskName, taskNames, taskStopSeconds } from '#pipeline/settings';
 import { taskAccess } from './access.ts';
 import { acknowledge, acknowledgeWildcards } from './acknowledge.ts';
 import type { Environment } from './environment.ts';
@@ -73,16 +74,22 @@ export class GpuTasks extends Construct {
     allowProtection(taskRole, cluster.clusterName);
     const logs = logGroup(room, 'Logs', environment, `task/${task}`);
     const definition = taskDefinition(room, environment, taskRole, executionRole(room, logs));
-    definition.addContainer('worker', {
+    const container = definition.addContainer('worker', {
       image,
       essential: true,
       memoryReservationMiB: memoryMiB,
       gpuCount: 1,
       stopTimeout: Duration.seconds(taskStopSeconds),
       linuxParameters: linuxParameters(room),
-      environment: { ...settings, [settingNames.task]: task, [settingNames.device]: 'cuda' },
+      environment: {
+        ...settings,
+        [settingNames.task]: task,
+        [settingNames.device]: 'cuda',
+        ...managedMachine(environment),
+      },
       logging: ecs.LogDrivers.awsLogs({ streamPrefix: task, logGroup: logs }),
     });
+    if (environment.compute === 'spot') mountMachine(definition, container);
     acknowledge(definition, 'AwsSolutions-ECS2', 'Addresses of queues and the name of a bucket are no secrets.');
     return definition;
   }
@@ -115,6 +122,17 @@ export class GpuTasks extends Construct {
     return service;
   }
 }
+
+/** What the machine wrote down about itself when it started. */
+function mountMachine(definition: ecs.TaskDefinition, container: ecs.ContainerDefinition): void {
+  const folder = dirname(machineFile);
+  definition.addVolume({ name: 'machine', host: { sourcePath: folder } });
+  container.addMountPoints({ sourceVolume: 'machine', containerPath: folder, readOnly: true });
+}
+
+/** Managed Instances start without a script of ours: the first choice stands for all of them. */
+const managedMachine = ({ compute, gpuInstances }: Environment): Record<string, string> =>
+  compute === 'spot' ? {} : { [settingNames.machine]: `${gpuInstances[0]} spot` };
 
 function taskDefinition(
   room: Construct,

@@ -56,7 +56,7 @@ async function advanceOne(
   resume: boolean,
 ): Promise<{ stage: string } | { error: string }> {
   try {
-    const { stage } = await advance(ports, job, messages => sendWork(queues, messages), resume);
+    const { stage } = await advance(ports, job, messages => sendWork(queues, messages), { resume });
     return { stage };
   } catch (error) {
     if (error instanceof PermanentError) await failJob(ports, job, error.message);

@@ -21,22 +21,30 @@ export interface JobState {
   readonly claimed: string;
 }
 
+interface Wanted {
+  /** Send the missing pieces even if their wave was claimed before: the queue has forgotten them. */
+  readonly resume: boolean;
+  /** Look for failures that the state does not know. */
+  readonly look: boolean;
+}
+
 /**
  * Sends the messages of the next wave, once. Enqueue first, then compare and swap: a crash in between repeats messages,
  * which is harmless, and never loses them.
- * @param resume send the missing pieces even if their wave was claimed before: the queue has forgotten them
  */
 export async function advance(
   ports: Pick<Ports, 'store' | 'clock'>,
   job: string,
   send: (messages: Message[]) => Promise<void>,
-  resume = false,
+  { resume = false, look = false }: Partial<Wanted> = {},
 ): Promise<JobState> {
   const plan = await readJson<Plan>(ports.store, keys.plan(job));
   for (;;) {
     const current = await readState(ports.store, job);
     const done = await markersOf(ports.store, plan);
-    const failures = await failuresOf(ports.store, plan, done);
+    // Whoever writes a failure down also says so in the state, unless it dies in between.
+    const mayHaveFailed = look || current?.state.stage === 'failed';
+    const failures = mayHaveFailed ? await failuresOf(ports.store, plan, done) : new Map<string, string>();
     const wave = nextWave(plan, done);
     const claim = wave ? claimOf(plan, wave) : 'done';
     if (wave && (resume || current?.state.claimed !== claim)) await send(messagesOf(job, wave));

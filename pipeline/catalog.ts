@@ -5,8 +5,10 @@ import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { Random, seedOf } from '#core/random';
 import { runOf } from './backbone.ts';
+import { findCopies } from './copies.ts';
 import { readJson, readObject, toJson } from './documents.ts';
 import type { EmbeddedImage, EmbedSummary } from './embed.ts';
+import { mapInOrder } from './in-flight.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import { blocksOf, inMemoryIfSmall, rowsPerBlock, streamedBlocks, type VectorSource } from './vector-source.ts';
@@ -35,45 +37,75 @@ export interface Catalog {
 
 export async function catalog(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
-  const copies = await findCopies(ports.store, plan);
-  const { sample: wanted } = runOf(plan);
-  const sample =
-    wanted === undefined ? null : await drawSample(ports.store, plan, copies.duplicates, copies.counts.read, wanted);
-  const size = await countRows(ports.store, plan, { ...copies, sample });
-  const document: Catalog = { ...copies, sample, ...size };
+  const document: Catalog = { ...(await survey(ports.store, plan)), dimension: await dimensionOf(ports.store, plan) };
   assertEnough(plan, document);
   const outputs = { json: toJson(document), ...(await sampleOutput(ports.store, plan, document)) };
-  await finishPiece(ports, plan, 'cluster', 'catalog', outputs, copies.counts, started);
+  await finishPiece(ports, plan, 'cluster', 'catalog', outputs, document.counts, started);
 }
 
 export const readCatalog = (store: ObjectStore, plan: Plan): Promise<Catalog> =>
   readJson<Catalog>(store, outputKey(plan, 'cluster', 'catalog', 'json'));
 
-async function* embeddedImages(store: ObjectStore, plan: Plan): AsyncGenerator<EmbeddedImage> {
-  for (const shard of plan.shards) yield* (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary.images;
+/** One pass over what stage embed told: copies, counts, and with `--sample` the images drawn first, the same whatever the cut into shards. */
+async function survey(store: ObjectStore, plan: Plan): Promise<Omit<Catalog, 'dimension'>> {
+  const { sample: wanted, seed } = runOf(plan);
+  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
+  const draws = wanted === undefined ? undefined : new FirstDraws(wanted);
+  let rows = 0;
+  const copyNames = new Map<number, string>();
+  const firsts = await findCopies<EmbeddedImage>(store, plan, 'embed', (image, number, isCopy) => {
+    counts.total++;
+    if (image.state === 'rejected') counts.rejected++;
+    else if (isCopy) {
+      counts.duplicate++;
+      copyNames.set(number, image.name);
+    } else {
+      counts.read++;
+      rows += image.rows;
+      draws?.add({ ...drawOf(image.name, seed), rows: image.rows });
+    }
+  });
+  const duplicates = Object.fromEntries([...firsts].map(([number, first]) => [copyNames.get(number)!, first]));
+  // Null where there are no more images than wanted.
+  const drawn = draws && counts.read > draws.wanted ? draws.first() : undefined;
+  if (!drawn) return { duplicates, counts, sample: null, rows };
+  const { rank, name } = drawn.at(-1)!;
+  return {
+    duplicates,
+    counts,
+    sample: { images: draws!.wanted, last: { rank, name } },
+    rows: drawn.reduce((sum, draw) => sum + draw.rows, 0),
+  };
 }
 
-async function findCopies(store: ObjectStore, plan: Plan): Promise<Pick<Catalog, 'duplicates' | 'counts'>> {
-  const firstOf = new Map<string, string>();
-  const duplicates: Record<string, string> = {};
-  const counts = { total: 0, read: 0, duplicate: 0, rejected: 0 };
-  for await (const image of embeddedImages(store, plan)) {
-    counts.total++;
-    if (image.state === 'rejected') {
-      counts.rejected++;
-      continue;
-    }
-    const first = firstOf.get(image.sha256);
-    if (first === undefined) {
-      firstOf.set(image.sha256, image.name);
-      counts.read++;
-    } else {
-      duplicates[image.name] = first;
-      counts.duplicate++;
-    }
-  }
-  return { duplicates, counts };
+interface CountedDraw extends Draw {
+  readonly rows: number;
 }
+
+/** The draws that come first among many, in memory for a few times as many. */
+class FirstDraws {
+  readonly wanted: number;
+  #draws: CountedDraw[] = [];
+  /** Whoever comes after it is not among the first. */
+  #last: Draw | undefined;
+
+  constructor(wanted: number) {
+    this.wanted = wanted;
+  }
+
+  add(draw: CountedDraw): void {
+    if (this.#last && compareDraws(draw, this.#last) > 0) return;
+    this.#draws.push(draw);
+    if (this.#draws.length > 2 * this.wanted + spareDraws) this.first();
+  }
+
+  first(): readonly CountedDraw[] {
+    this.#draws = this.#draws.sort(compareDraws).slice(0, this.wanted);
+    if (this.#draws.length === this.wanted) this.#last = this.#draws.at(-1);
+    return this.#draws;
+  }
+}
+const spareDraws = 1000;
 
 const drawOf = (name: string, seed: number): Draw => ({
   rank: new Random(seedOf('sample', seed, name)).uint32(),
@@ -82,46 +114,19 @@ const drawOf = (name: string, seed: number): Draw => ({
 
 const compareDraws = (a: Draw, b: Draw): number => a.rank - b.rank || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** The images drawn first, the same whatever the cut into shards. Null where there are no more images than wanted. */
-async function drawSample(
-  store: ObjectStore,
-  plan: Plan,
-  duplicates: Catalog['duplicates'],
-  read: number,
-  wanted: number,
-): Promise<Catalog['sample']> {
-  if (read <= wanted) return null;
-  const { seed } = runOf(plan);
-  let drawn: Draw[] = [];
-  for (const shard of plan.shards) {
-    const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
-    const own = images.filter(image => image.state === 'read' && duplicates[image.name] === undefined);
-    drawn = [...drawn, ...own.map(({ name }) => drawOf(name, seed))].sort(compareDraws).slice(0, wanted);
-  }
-  return { images: wanted, last: drawn.at(-1)! };
-}
-
 type Selection = Pick<Catalog, 'duplicates' | 'sample'>;
 
 /** Whether an image's vectors are clustered. */
 const takesPart = ({ duplicates, sample }: Selection, seed: number, name: string): boolean =>
   duplicates[name] === undefined && (sample === null || compareDraws(drawOf(name, seed), sample.last) <= 0);
 
-async function countRows(
-  store: ObjectStore,
-  plan: Plan,
-  selection: Selection,
-): Promise<Pick<Catalog, 'rows' | 'dimension'>> {
-  const { seed } = runOf(plan);
-  const size = { rows: 0, dimension: 0 };
+/** Of the first shard that has vectors. */
+async function dimensionOf(store: ObjectStore, plan: Plan): Promise<number> {
   for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
-    for (const image of summary.images) {
-      if (image.state === 'read' && takesPart(selection, seed, image.name)) size.rows += image.rows;
-    }
-    size.dimension ||= (await readVectors(store, plan, shard)).dimension;
+    const { dimension } = await readVectors(store, plan, shard);
+    if (dimension) return dimension;
   }
-  return size;
+  return 0;
 }
 
 async function readVectors(
@@ -163,7 +168,7 @@ function assertEnough(plan: Plan, { counts, sample, rows }: Catalog): void {
 }
 
 /** Vectors beyond this are read from their shards in every pass; below, passes cost no reading. */
-const memoryForVectors = 256 * 2 ** 20;
+const memoryForVectors = 64 * 2 ** 20;
 
 /** The vectors of a sample in one object, so that no restart goes through all shards for them. */
 async function sampleOutput(store: ObjectStore, plan: Plan, known: Catalog): Promise<Record<string, Uint8Array>> {
@@ -171,7 +176,7 @@ async function sampleOutput(store: ObjectStore, plan: Plan, known: Catalog): Pro
   if (!sample || !fits(known, memoryForVectors)) return {};
   const data = new Float32Array(count * dimension);
   let filled = 0;
-  for await (const vectors of vectorsOfShards(store, plan, known)) {
+  for await (const vectors of vectorsOfShards(store, plan, known)()) {
     data.set(vectors, filled);
     filled += vectors.length;
   }
@@ -196,28 +201,49 @@ export async function clusterRows(
   const kept =
     known.sample && fits(known, memory) && (await store.get(outputKey(plan, 'cluster', 'catalog', 'sample.npy')));
   if (kept) return blocksOf({ ...readNpyOf('float32', kept), count, dimension }, rowsPerBlock(clusters));
-  const stream = streamedBlocks(
-    { count, dimension },
-    () => vectorsOfShards(store, plan, known),
-    rowsPerBlock(clusters),
-  );
+  const stream = streamedBlocks({ count, dimension }, vectorsOfShards(store, plan, known), rowsPerBlock(clusters));
   return inMemoryIfSmall(stream, memory);
 }
 
-/** The vectors of one image after the other. */
-async function* vectorsOfShards(store: ObjectStore, plan: Plan, selection: Selection): AsyncGenerator<Float32Array> {
-  const { seed } = runOf(plan);
-  for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
+/** Shards that are read at once: the next while one is at work. */
+const shardsAhead = 2;
+
+/** Passes over the vectors that are clustered. The first looks up where they stand in their shards, the others know. */
+function vectorsOfShards(store: ObjectStore, plan: Plan, selection: Selection): () => AsyncGenerator<Float32Array> {
+  const known = new Map<string, readonly number[]>();
+  const open = async (shard: string): Promise<Float32Array[]> => {
+    const ends = known.get(shard) ?? (await rowsThatTakePart(store, plan, selection, shard));
+    known.set(shard, ends);
     const { data, dimension } = await readVectors(store, plan, shard);
-    let from = 0;
-    for (const image of summary.images) {
-      if (image.state !== 'read') continue;
-      const to = from + image.rows;
-      if (to > from && takesPart(selection, seed, image.name)) yield data.subarray(from * dimension, to * dimension);
-      from = to;
+    return ends.flatMap((from, i) => (i % 2 === 0 ? [data.subarray(from * dimension, ends[i + 1]! * dimension)] : []));
+  };
+  return async function* () {
+    for await (const pieces of mapInOrder(plan.shards, shardsAhead, open)) yield* pieces;
+  };
+}
+
+/** Rows of a shard, of neighbours in one go: where the first begin and end, where the second begin and end, … */
+async function rowsThatTakePart(
+  store: ObjectStore,
+  plan: Plan,
+  selection: Selection,
+  shard: string,
+): Promise<number[]> {
+  const { seed } = runOf(plan);
+  const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
+  const ends: number[] = [];
+  let from = 0;
+  for (const image of images) {
+    if (image.state !== 'read') continue;
+    const to = from + image.rows;
+    if (to > from && takesPart(selection, seed, image.name)) {
+      if (ends.at(-1) === from) ends.pop();
+      else ends.push(from);
+      ends.push(to);
     }
+    from = to;
   }
+  return ends;
 }
 
 /**
@@ -234,7 +260,8 @@ export async function drawnImages(store: ObjectStore, plan: Plan, known: Catalog
     const dimension = shape[1] ?? 0;
     const own = summary.images
       .filter(({ state }) => state === 'read')
-      .map(({ name }, i) => ({ ...drawOf(name, seed), vector: data.subarray(i * dimension, (i + 1) * dimension) }))
+      // Copies: a view would keep the whole shard.
+      .map(({ name }, i) => ({ ...drawOf(name, seed), vector: data.slice(i * dimension, (i + 1) * dimension) }))
       .filter(({ name }) => takesPart(known, seed, name));
     drawn = [...drawn, ...own].sort(compareDraws).slice(0, most);
   }

@@ -1,19 +1,15 @@
 /** Stage cluster: the catalog of inputs, the number of clusters if it is to be found, one k-means per restart, and the best of them as centroids and model. */
 import { segmentationModel } from '#core/attention/segmentation-model';
-import { nearestCentroids } from '#core/clustering/nearest-centroid';
-import { unitRows } from '#core/clustering/unit-rows';
 import type { VectorSet } from '#core/clustering/vector-set';
-import { type ClusterRow, parseClustersCsv, writeClustersCsv } from '#core/formats/clusters-csv';
 import { readNpyOf, writeNpy } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
 import { restartPiece } from '#core/job/progress';
-import type { ClusterId } from '#core/labels/label-id';
 import { seedOf } from '#core/random';
 import { openAttended, openAttention, runOf } from './backbone.ts';
 import { catalog, clusterRows, readCatalog } from './catalog.ts';
 import { candidate, choose, clustersOf } from './choose-clusters.ts';
+import { writeClusterTables } from './cluster-table.ts';
 import { readObject } from './documents.ts';
-import type { EmbedSummary } from './embed.ts';
 import { runKmeans } from './kmeans.ts';
 import { KmeansCheckpoints } from './kmeans-checkpoints.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
@@ -84,11 +80,8 @@ async function best(ports: Ports, plan: Plan): Promise<void> {
   const winner = Object.keys(objectives).reduce((a, b) => (objectives[b]! < objectives[a]! ? b : a));
   const npy = await readObject(ports.store, outputKey(plan, 'cluster', winner, 'npy'));
   const centroids = toVectors(npy);
-  const outputs = {
-    npy,
-    csv: await clustersCsv(ports.store, plan, centroids),
-    onnx: await composeModel(ports.store, plan, centroids),
-  };
+  const csv = await writeClusterTables(ports, plan, centroids);
+  const outputs = { npy, ...(csv && { csv }), onnx: await composeModel(ports.store, plan, centroids) };
   const summary: BestSummary = { restart: winner, objective: objectives[winner]!, objectives };
   await finishPiece(ports, plan, 'cluster', 'best', outputs, summary, started);
 }
@@ -97,31 +90,6 @@ const toVectors = (npy: Uint8Array): VectorSet => {
   const { data, shape } = readNpyOf('float32', npy);
   return { data: Float32Array.from(data), count: shape[0]!, dimension: shape[1]! };
 };
-
-/** One row per image that could be read, duplicates included: the nearest centroid of its pooled vector. */
-async function clustersCsv(store: ObjectStore, plan: Plan, centroids: VectorSet): Promise<Uint8Array> {
-  // The method compares with the plain means (2.4), the recipe with centroids of length one.
-  const { data, count, dimension } = centroids;
-  const compared = runOf(plan).unit === 'image' ? centroids : { ...centroids, data: unitRows(data, count, dimension) };
-  const rows: ClusterRow[] = [];
-  for (const shard of plan.shards) {
-    const { summary } = await readMarker<EmbedSummary>(store, plan, 'embed', shard);
-    const pooled = toVectors(await readObject(store, outputKey(plan, 'embed', shard, 'pooled.npy')));
-    const read = summary.images.filter(image => image.state === 'read');
-    if (!read.length) continue;
-    const { clusters, distances, seconds } = nearestCentroids(pooled, compared, 'euclidean');
-    read.forEach(({ name }, i) => {
-      const confidence = seconds[i]! > 0 ? 1 - Math.sqrt(distances[i]! / seconds[i]!) : 0;
-      rows.push({ image: name, cluster: clusters[i] as ClusterId, distance: Math.sqrt(distances[i]!), confidence });
-    });
-  }
-  return new TextEncoder().encode(writeClustersCsv(rows));
-}
-
-/** The rows of a finished job's clusters.csv. */
-export async function readClusters(store: ObjectStore, plan: Plan): Promise<ClusterRow[]> {
-  return parseClustersCsv(new TextDecoder().decode(await readObject(store, outputKey(plan, 'cluster', 'best', 'csv'))));
-}
 
 async function composeModel(store: ObjectStore, plan: Plan, centroids: VectorSet): Promise<Uint8Array> {
   const run = runOf(plan);

@@ -2,9 +2,10 @@
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import { finalLabels, type Plan } from '#core/job/plan';
+import { finalLabels, type Plan, validationShard } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { labelPaths } from '#core/labels/label-path';
+import { isOneTable, shardTableKey } from './cluster-table.ts';
 import { fromJson, readJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
@@ -12,6 +13,7 @@ import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
 import { settledImages } from './settle-receipt.ts';
+import { matchingFile, validationMatching, validationMetrics } from './validation.ts';
 
 /** Which results lie in the folder now. */
 interface Stamp {
@@ -51,6 +53,7 @@ export async function collect(ports: Ports, target: ObjectStore, plan: Plan): Pr
   await collectReceipt(ports.store, target, plan);
   if (plan.request.masks) await copy(ports.store, keys.published(plan.job, 'metrics.json'), target, 'metrics.json');
   else await target.delete('metrics.json');
+  await collectValidation(ports, target, plan);
   await collectReport(ports.store, target, plan);
   await stamp({ publish, cluster });
 }
@@ -84,10 +87,14 @@ async function collectLabels(
     await collected(i + 1);
     ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
-  await removeOthers(target, folder, new Set(names.map(at)));
+  const wanted = new Set(paths.values());
+  await removeOthers(target, folder, { has: key => wanted.has(key.slice(folder.length)) });
 }
 
 const filesAtOnce = 16;
+
+/** Below it lies what was made of the validation set. */
+const validationFolder = 'validation/';
 
 async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint8Array> {
   if (plan.request.labelFormat === 'index') return png;
@@ -95,7 +102,11 @@ async function inFormat(ports: Ports, plan: Plan, png: Uint8Array): Promise<Uint
   return encodeImageNetSPng({ width, height, data: ids }, (bytes, runs) => ports.images.deflate(bytes, runs));
 }
 
-async function removeOthers(target: ObjectStore, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
+async function removeOthers(
+  target: ObjectStore,
+  prefix: string,
+  wanted: Pick<ReadonlySet<string>, 'has'>,
+): Promise<void> {
   for await (const key of target.keys(prefix)) if (!wanted.has(key)) await target.delete(key);
 }
 
@@ -109,9 +120,34 @@ async function collectModel(ports: Ports, target: ObjectStore, plan: Plan, sameC
     await copy(store, published('classes.json'), target, 'classes.json');
   }
   await copy(target, 'classes.json', target, 'model/classes.json');
-  await copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  await collectClusters(store, target, plan);
   await copy(store, outputKey(plan, 'embed', nearDuplicatesPiece, 'csv'), target, 'near-duplicates.csv');
   await copy(store, keys.published(plan.job, 'merges.json'), target, 'merges.json');
+}
+
+/** Label maps and metrics of the validation set, and the matching found on it, for other sets. */
+async function collectValidation(ports: Ports, target: ObjectStore, plan: Plan): Promise<void> {
+  const wanted = new Set<string>();
+  if (plan.validation) {
+    const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'evaluate', validationShard, 'tar')))];
+    const paths = labelPaths(packed.map(({ name }) => name.slice(0, -'.png'.length)));
+    const write = async ({ name, bytes }: TarEntry) => {
+      const key = `${validationFolder}labels/${paths.get(name.slice(0, -'.png'.length))!}`;
+      await target.put(key, await inFormat(ports, plan, bytes));
+      return key;
+    };
+    for await (const key of mapInOrder(packed, filesAtOnce, write)) wanted.add(key);
+    await target.put(`${validationFolder}metrics.json`, toJson(await validationMetrics(ports, plan)));
+    wanted.add(`${validationFolder}metrics.json`);
+    await target.put(matchingFile, await validationMatching(ports, plan));
+  } else await target.delete(matchingFile);
+  await removeOthers(target, validationFolder, wanted);
+}
+
+/** One table, or `clusters/000000.csv`, … where there is one per shard. */
+async function collectClusters(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
+  if (isOneTable(plan)) return copy(store, outputKey(plan, 'cluster', 'best', 'csv'), target, 'clusters.csv');
+  for (const shard of plan.shards) await copy(store, shardTableKey(plan, shard), target, `clusters/${shard}.csv`);
 }
 
 /** With its lists, where they are files of their own. */

@@ -30,6 +30,10 @@ export interface CountRequest extends TruthRules {
   readonly predictions: string;
   /** Leave out pairs with something wrong, instead of stopping at the first. */
   readonly continue: boolean;
+  /** Predicted ids that are expected, where that is known: label maps with others are counted. */
+  readonly known?: readonly number[] | undefined;
+  /** Others are something wrong with a label map. */
+  readonly refuseForeign?: boolean | undefined;
   /** A matching that may join predicted ids, which changes boundaries. */
   readonly given?: Matching | undefined;
   /** `sweep`: count survivors of every threshold. A number: pixels below it are background. */
@@ -43,7 +47,15 @@ export interface Counted {
   readonly joined?: Uint8Array | undefined;
   readonly sweep?: Uint8Array | undefined;
   readonly skipped: readonly { readonly image: string; readonly reason: string }[];
-  readonly notes: readonly string[];
+  /** Masks without a pixel that counts. */
+  readonly ignored: readonly string[];
+  /** Label maps with an id that is not known, each with the first such. */
+  readonly foreign: readonly ForeignId[];
+}
+
+export interface ForeignId {
+  readonly image: string;
+  readonly id: number;
 }
 
 /** Pairs in hand at a time: the next one's files are read while one is counted. */
@@ -60,7 +72,8 @@ export async function countPairs(
   const joined = given && joinsIds(given) ? new Tally(background) : undefined;
   const sweep = threshold === 'sweep' ? new ThresholdSweep() : undefined;
   const skipped: { image: string; reason: string }[] = [];
-  const notes: string[] = [];
+  const ignored: string[] = [];
+  const foreign: ForeignId[] = [];
   for await (const pair of mapInOrder(names, readAhead, image => readPair(ports, request, image))) {
     if ('reason' in pair) {
       if (!request.continue) throw new PermanentError(`${pair.reason} (--continue goes on without it)`);
@@ -68,18 +81,17 @@ export async function countPairs(
       continue;
     }
     const { prediction, score, truth } = pair;
+    if (pair.foreign !== undefined) foreign.push({ image: pair.image, id: pair.foreign });
     if (sweep) {
       sweep.add(prediction, score!, truth.map, truth.ignore);
       continue;
     }
     tally.add(prediction, truth.map, truth.ignore);
     joined?.add(applyMatching(prediction, given!), truth.map, truth.ignore);
-    if (truth.map.data.every(id => truth.ignore.includes(id))) {
-      notes.push(`mask ${pair.image} is ignored altogether; it counts as an image without a right class`);
-    }
+    if (truth.map.data.every(id => truth.ignore.includes(id))) ignored.push(pair.image);
   }
-  if (sweep) return { sweep: sweepToBytes(sweep), skipped, notes };
-  return { tally: tallyToBytes(tally), joined: joined && tallyToBytes(joined), skipped, notes };
+  if (sweep) return { sweep: sweepToBytes(sweep), skipped, ignored, foreign };
+  return { tally: tallyToBytes(tally), joined: joined && tallyToBytes(joined), skipped, ignored, foreign };
 }
 
 type Pair =
@@ -88,6 +100,8 @@ type Pair =
       readonly prediction: LabelMap;
       readonly score: Float32Array | undefined;
       readonly truth: Truth;
+      /** First id in the label map that is not known. */
+      readonly foreign: number | undefined;
     }
   | { readonly image: string; readonly reason: string };
 
@@ -96,17 +110,31 @@ async function readPair(ports: CountingPorts, request: CountRequest, image: stri
   try {
     const truth = await readTruth({ store: ports.truth, images: ports.images }, request, image);
     const prediction = await readPrediction(ports, request, image, truth.map);
-    const { threshold } = request;
-    if (threshold === undefined) return { image, prediction, score: undefined, truth };
+    const { threshold, known } = request;
+    const foreign = known && firstForeign(prediction, truth, known);
+    if (foreign !== undefined && request.refuseForeign) throw foreignId(image, foreign);
+    if (threshold === undefined) return { image, prediction, score: undefined, truth, foreign };
     const score = await readScore(ports, image, prediction);
-    if (threshold === 'sweep') return { image, prediction, score, truth };
+    if (threshold === 'sweep') return { image, prediction, score, truth, foreign };
     const data = prediction.data.map((id, i) => (score[i]! < threshold ? 0 : id));
-    return { image, prediction: { ...prediction, data }, score, truth };
+    return { image, prediction: { ...prediction, data }, score, truth, foreign };
   } catch (error) {
     if (!(error instanceof PermanentError || error instanceof RejectedInput)) throw error;
     return { image, reason: error.message };
   }
 }
+
+/** First predicted id that is not known, where the ground truth counts. */
+function firstForeign(prediction: LabelMap, { map, ignore }: Truth, known: readonly number[]): number | undefined {
+  const isKnown = new Uint8Array(65_536);
+  for (const id of known) isKnown[id] = 1;
+  return prediction.data.find((id, i) => isKnown[id] === 0 && !ignore.includes(map.data[i]!));
+}
+
+export const foreignId = (image: string, id: number) =>
+  new PermanentError(
+    `label map ${image} holds id ${id}, which is no class, nor does the matching say what it stands for (null: nothing)`,
+  );
 
 /** The size is looked at first: a stranger's file that claims to be huge is never unpacked. */
 async function readPrediction(

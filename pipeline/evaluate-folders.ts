@@ -2,12 +2,13 @@
 import { PermanentError } from '#core/errors';
 import { classIds, type FinishOptions, finish, type Metrics } from '#core/metrics/finish';
 import { type Level, type LevelMetrics, levelMetrics, readHierarchy } from '#core/metrics/hierarchy';
-import { type Matching, type MatchingKind, solveMatching } from '#core/metrics/matching';
+import { type Matching, type MatchingKind, predictedIds, solveMatching } from '#core/metrics/matching';
+import { listedIds } from '#core/metrics/saved-matching';
 import { sweepFromBytes } from '#core/metrics/sweep-bytes';
 import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes } from '#core/metrics/tally-bytes';
 import { type SweepResult, ThresholdSweep } from '#core/metrics/threshold-sweep';
-import { type Counted, type CountingPorts, type CountRequest, countPairs } from './count-pairs.ts';
+import { type Counted, type CountingPorts, type CountRequest, countPairs, type ForeignId } from './count-pairs.ts';
 import { classNames, givenClasses, listMasks, type TruthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import type { Clock, Log, ObjectStore } from './ports.ts';
@@ -31,6 +32,8 @@ export interface EvaluationRequest extends TruthRules {
   readonly matching: MatchingKind | Matching;
   /** Leave out pairs with something wrong, instead of stopping at the first. */
   readonly continue: boolean;
+  /** A predicted id that is neither a class nor in the given matching is something wrong with its label map. */
+  readonly refuseForeign?: boolean | undefined;
   /** Find the threshold of the foreground scores with the best mIoU first; needs `scores`. */
   readonly sweep?: boolean | undefined;
   /** A parent map, for results at coarser levels. */
@@ -40,6 +43,14 @@ export interface EvaluationRequest extends TruthRules {
 export interface Evaluation extends Metrics {
   /** Label maps without a mask, where there are any: not counted. Masks without a label map are in `skipped`. */
   readonly extraPredictions?: number;
+  /** Masks of which no pixel counts, where there are any: images without a right class. */
+  readonly ignoredMasks?: number;
+  /** Classes that occur in no mask, where there are any. */
+  readonly absentClasses?: number;
+  /** Label maps with ids that are neither classes nor in the given matching, where there are any. */
+  readonly foreignPredictions?: number;
+  /** Predicted ids that stand for no class, where there are any: they match nothing. */
+  readonly unmatched?: readonly number[];
   /** mIoU at every threshold tried, with a sweep. */
   readonly thresholdSweep?: { readonly thresholds: readonly number[]; readonly miou: readonly number[] };
   /** With a parent map. */
@@ -61,14 +72,22 @@ export async function evaluateFolders(ports: EvaluationPorts, request: Evaluatio
   if (masks.length === 0) throw new PermanentError(`there is no mask (.png) under ${request.masks}`);
   const extraPredictions = await countExtras(ports, request.predictions, masks);
   const settled = { ...request, classes: await givenClasses(source, request) };
+  assertOfThisSet(settled);
   const names = await classNames(source, request.masks);
   const sweep = request.sweep ? await sweepThresholds(ports, settled, masks) : undefined;
   const counted = await count(ports, countRequest(settled, sweep?.threshold), masks);
   const options = { classes: settled.classes, names, skipped: counted.skipped, threshold: sweep?.threshold ?? null };
   const metrics = measure(ports, counted, settled.matching, options);
-  noteAbsentClasses(ports, metrics);
+  noteIgnored(ports, counted.ignored);
+  noteForeign(ports, counted.foreign);
+  const absentClasses = noteAbsentClasses(ports, metrics);
+  const unmatched = predictedIds(counted.tally).filter(id => !(id in metrics.matching));
   return {
     ...metrics,
+    ...(counted.ignored.length > 0 && { ignoredMasks: counted.ignored.length }),
+    ...(absentClasses > 0 && { absentClasses }),
+    ...(counted.foreign.length > 0 && { foreignPredictions: counted.foreign.length }),
+    ...(unmatched.length > 0 && { unmatched }),
     ...(extraPredictions > 0 && { extraPredictions }),
     ...(sweep && { thresholdSweep: { thresholds: new ThresholdSweep().counts.candidates, miou: [...sweep.curve] } }),
     ...(request.hierarchy && {
@@ -79,9 +98,29 @@ export async function evaluateFolders(ports: EvaluationPorts, request: Evaluatio
 }
 
 function countRequest(request: EvaluationRequest, threshold: CountRequest['threshold']): CountRequest {
-  const { masks, classes, ignore, background, predictions, matching } = request;
+  const { masks, classes, ignore, background, predictions, matching, refuseForeign } = request;
   const given = typeof matching === 'string' ? undefined : matching;
-  return { masks, classes, ignore, background, predictions, given, threshold, continue: request.continue };
+  const rules = { masks, classes, ignore, background, predictions, continue: request.continue };
+  return { ...rules, given, threshold, refuseForeign, known: knownIds(request) };
+}
+
+/** Predicted ids that are expected; undefined where any may be. */
+function knownIds({ matching, classes, background }: EvaluationRequest): number[] | undefined {
+  if (typeof matching !== 'string') return listedIds(matching);
+  if (matching !== 'none' || classes === undefined) return undefined;
+  return Array.from({ length: background === 'auto' ? classes + 1 : classes }, (_, id) => id);
+}
+
+/** @throws PermanentError if a given matching leads to a class there is not */
+function assertOfThisSet({ matching, classes, background }: EvaluationRequest): void {
+  if (typeof matching === 'string' || classes === undefined) return;
+  const highest = background === 'auto' ? classes : classes - 1;
+  const wrong = [...matching.classOf].find(([, id]) => id > highest);
+  if (wrong) {
+    throw new PermanentError(
+      `${matching.kind} matches ${wrong[0]} to class ${wrong[1]}, above the highest class ${highest}; is it of another set?`,
+    );
+  }
 }
 
 /** Batches on every core; what came of them, in the order of the masks. */
@@ -102,12 +141,16 @@ interface CountedAll {
   readonly tally: Tally;
   readonly joined: Tally | undefined;
   readonly skipped: { image: string; reason: string }[];
+  readonly ignored: string[];
+  readonly foreign: ForeignId[];
 }
 
 async function count(ports: EvaluationPorts, request: CountRequest, masks: readonly string[]): Promise<CountedAll> {
   const tally = new Tally(request.background);
   let joined: Tally | undefined;
   const skipped: CountedAll['skipped'] = [];
+  const ignored: string[] = [];
+  const foreign: ForeignId[] = [];
   for await (const batch of counted(ports, request, masks)) {
     tally.merge(tallyFromBytes(batch.tally!));
     if (batch.joined) {
@@ -115,9 +158,10 @@ async function count(ports: EvaluationPorts, request: CountRequest, masks: reado
       joined.merge(tallyFromBytes(batch.joined));
     }
     skipped.push(...batch.skipped);
-    for (const note of batch.notes) ports.log.note(note);
+    foreign.push(...batch.foreign);
+    ignored.push(...batch.ignored);
   }
-  return { tally, joined, skipped };
+  return { tally, joined, skipped, ignored, foreign };
 }
 
 /** All 81 thresholds of the method in one pass. */
@@ -175,11 +219,24 @@ async function countExtras(ports: EvaluationPorts, predictions: string, masks: r
   return extra.length;
 }
 
-function noteAbsentClasses(ports: EvaluationPorts, { perClass }: Metrics): void {
+function noteForeign(ports: EvaluationPorts, [first, ...others]: readonly ForeignId[]): void {
+  if (!first) return;
+  const more = others.length ? `, and ${others.length} more label maps hold such` : '';
+  ports.log.note(`ids that are no class match nothing: ${first.image} holds ${first.id}${more}`);
+}
+
+function noteIgnored(ports: EvaluationPorts, masks: readonly string[]): void {
+  if (masks.length > 0)
+    ports.log.note(`masks that are ignored altogether, which count as images without a right class: ${someOf(masks)}`);
+}
+
+/** @returns how many */
+function noteAbsentClasses(ports: EvaluationPorts, { perClass }: Metrics): number {
   const absent = perClass.filter(({ pixels }) => pixels === 0).map(({ id, name }) => `${id} (${name})`);
   if (absent.length > 0) {
     ports.log.note(`classes that occur in no mask, 0 in miou and left out of miouForeground: ${someOf(absent)}`);
   }
+  return absent.length;
 }
 
 /** The first few, and how many there are. */

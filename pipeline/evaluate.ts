@@ -1,8 +1,7 @@
 /** Stage evaluate: label maps against ground truth, shard by shard, then one set of metrics. */
-import { decodeIndexPng } from '#core/formats/png-index';
 import { readTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import { finalLabels, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
+import { finalLabels, type Plan, type PlannedImage, type PlannedShard, validationShard } from '#core/job/plan';
 import { pseudoPiece } from '#core/job/progress';
 import { foregroundScore, pseudoLabel } from '#core/labels/pseudo-label';
 import { pixelKmeansBaseline } from '#core/metrics/baselines';
@@ -12,9 +11,9 @@ import { Tally } from '#core/metrics/tally';
 import { tallyFromBytes, tallyToBytes } from '#core/metrics/tally-bytes';
 import { ThresholdSweep } from '#core/metrics/threshold-sweep';
 import { openAttention, runOf } from './backbone.ts';
-import { readClusters } from './cluster.ts';
+import { readClusters } from './cluster-table.ts';
 import { readJson, readObject, toJson } from './documents.ts';
-import { classNames, maskOf, readTruth, type TruthRules } from './ground-truth.ts';
+import { classNames, maskOf, readTruth, truthRules } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import { decodeFound, type FoundImage, findImages } from './inputs.ts';
 import { runModel } from './labeller.ts';
@@ -22,10 +21,14 @@ import { finishPiece, outputKey } from './marker.ts';
 import { pixelBaseline } from './pixel-baseline.ts';
 import type { Ports } from './ports.ts';
 import { decisionOf, openLabeller } from './run-labeller.ts';
+import { tallyLabels } from './tally-labels.ts';
+import { matchingOf, validate } from './validation.ts';
+import { validationSet } from './validation-set.ts';
 
 export async function evaluate(ports: Ports, plan: Plan, piece: string): Promise<void> {
   if (piece === 'threshold') return findThreshold(ports, plan);
   if (piece === 'metrics') return metrics(ports, plan);
+  if (piece === validationShard) return validate(ports, plan);
   const started = ports.clock.now();
   const tally = await tallyOf(ports, plan, piece);
   await finishPiece(ports, plan, 'evaluate', piece, { tally: tallyToBytes(tally) }, { images: tally.images }, started);
@@ -38,19 +41,8 @@ async function tallyOf(ports: Ports, plan: Plan, piece: string): Promise<Tally> 
 }
 
 async function tallyShard(ports: Ports, plan: Plan, shard: string, stage: 'label' | 'finetune'): Promise<Tally> {
-  const tally = new Tally(plan.request.background);
   const packed = [...readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')))];
-  const work = async ({ name, bytes }: { name: string; bytes: Uint8Array }) => {
-    const { width, height, ids } = await decodeIndexPng(bytes, (b, limit) => ports.images.inflate(b, limit));
-    const truth = await readTruth(ports, truthRules(plan), maskOf(name.slice(0, -'.png'.length)), { width, height });
-    return { prediction: { width, height, data: ids }, truth };
-  };
-  let done = 0;
-  for await (const { prediction, truth } of mapInOrder(packed, ports.tuning.threads * 3, work)) {
-    tally.add(prediction, truth.map, truth.ignore);
-    ports.log.progress('evaluate', shard, ++done, packed.length);
-  }
-  return tally;
+  return tallyLabels(ports, truthRules(plan), packed, shard);
 }
 
 async function metrics(ports: Ports, plan: Plan): Promise<void> {
@@ -63,9 +55,10 @@ async function metrics(ports: Ports, plan: Plan): Promise<void> {
   const agreement = isRun ? folderAgreement(await readClusters(ports.store, plan)) : null;
   const names = await classNames(ports, plan.request.masks!);
   const threshold = isRun ? await usedThreshold(ports, plan) : null;
+  const matching = await matchingOf(ports, plan);
   const finished = (of: Tally, threshold: number | null) =>
     finish(of, {
-      matching: 'image',
+      matching,
       classes: plan.classes,
       names,
       pixelKmeans: pixels ? pixelKmeansBaseline(pixels, classIds(of, plan.classes)) : null,
@@ -92,10 +85,21 @@ async function usedThreshold(ports: Ports, plan: Plan): Promise<number | null> {
   return decision.kind === 'threshold' ? decision.threshold : null;
 }
 
+/** The threshold found on masks, and mIoU at all that were tried, evenly from the first of `candidates` to the second. */
+export interface FoundThreshold {
+  readonly threshold: number;
+  readonly miou: number;
+  readonly candidates: readonly [number, number];
+  readonly curve: readonly number[];
+}
+
 /** Candidates between the ends of the score's range: as many as the method has. */
 const candidates = 81;
 
-/** The method's validation sweep: the threshold with the best mIoU on the masks, all candidates in one pass (method 2.6, 9). */
+/**
+ * The method's validation sweep: the threshold with the best mIoU on the masks, those of the validation set where there is one,
+ * all candidates in one pass (method 2.6, 9).
+ */
 async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
@@ -107,6 +111,11 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
   const labeller = await openLabeller(ports, plan, Number.NEGATIVE_INFINITY);
   const { decision } = labeller;
   if (decision.kind !== 'threshold') throw new Error('internal: a run decides by threshold');
+  const { prefix, images, rules } = (await validationSet(ports, plan)) ?? {
+    prefix: run.images,
+    images: allImages(ports, plan),
+    rules: truthRules(plan),
+  };
   const work = async (found: FoundImage) => {
     const read = await decodeFound(ports, found);
     if (read.state === 'rejected') return undefined;
@@ -115,23 +124,17 @@ async function findThreshold(ports: Ports, plan: Plan): Promise<void> {
     return {
       map,
       score: foregroundScore(decision, foreground!, image),
-      truth: await readTruth(ports, truthRules(plan), maskOf(read.name), image),
+      truth: await readTruth(ports, rules, maskOf(read.name), image),
     };
   };
-  const found = findImages(ports.store, run.images, allImages(ports, plan));
+  const found = findImages(ports.store, prefix, images);
   for await (const one of mapInOrder(found, ports.tuning.threads * 3, work)) {
     if (one) sweep.add(one.map, one.score, one.truth.map, one.truth.ignore);
   }
   await labeller.model.release();
   const { threshold, miou, curve } = sweep.best(plan.classes! + (run.background === 'none' ? 0 : 1));
-  const document = { threshold, miou, candidates: [low, high], curve: [...curve] };
+  const document: FoundThreshold = { threshold, miou, candidates: [low, high], curve: [...curve] };
   await finishPiece(ports, plan, 'evaluate', 'threshold', { json: toJson(document) }, { threshold, miou }, started);
-}
-
-/** How the plan's masks are to be read. @throws Error without masks: no such piece is planned then */
-export function truthRules({ request, classes }: Plan): TruthRules {
-  if (!request.masks) throw new Error('internal: nothing to measure without masks');
-  return { masks: request.masks, classes, ignore: request.ignore, background: request.background };
 }
 
 export async function* allImages(ports: Ports, plan: Plan): AsyncGenerator<PlannedImage> {

@@ -22,18 +22,20 @@ interface KnownInputs {
   readonly planned: string;
   readonly clusters: Plan['clusters'];
   readonly classes: number | undefined;
+  /** Of the images of the validation set. */
+  readonly validation?: string | undefined;
 }
 
 /** Each stage's fingerprint covers its own settings and the fingerprints of the stages it reads. */
 export async function fingerprints(
   ports: Pick<Ports, 'store' | 'digest'>,
   request: JobRequest,
-  { planned, clusters, classes }: KnownInputs,
+  { planned, clusters, classes, validation }: KnownInputs,
 ): Promise<Record<Stage, string>> {
   const hash = (...parts: unknown[]) => fingerprintOf(ports, ...parts);
-  const masks = request.masks
-    ? hash('masks', await listMaskFiles(ports.store, request.masks), classes, request.ignore, request.background)
-    : '';
+  const masksHash = async (masks: string) =>
+    hash('masks', await listMaskFiles(ports.store, masks), classes, request.ignore, request.background);
+  const masks = request.masks ? await masksHash(request.masks) : '';
   if (request.kind === 'predict') {
     const label = hash(
       'label',
@@ -71,10 +73,11 @@ export async function fingerprints(
   const fixed = typeof run.threshold === 'number' ? run.threshold : null;
   const embed = hash('embed', attend, run.unit, fixed);
   const cluster = hash('cluster', embed, clusters, run.restarts, run.sample);
-  const label = hash('label', cluster, run.threshold, run.threshold === 'from-masks' ? masks : '');
+  const validated = run.valMasks ? hash('validation', validation, await masksHash(run.valMasks)) : '';
+  const label = hash('label', cluster, run.threshold, run.threshold === 'from-masks' ? validated || masks : '');
   const tuning = [run.finetune, run.trainMinutes, run.trainEpochs, run.trainBatch, run.method, run.seed];
   const finetune = run.finetune === 'none' ? '' : hash('finetune', label, ...tuning);
-  const evaluate = hash('evaluate', label, ...(finetune ? [finetune] : []), masks);
+  const evaluate = hash('evaluate', label, ...(finetune ? [finetune] : []), masks, ...(validated ? [validated] : []));
   const publish = hash('publish', label, finetune, evaluate, request);
   return { plan: planned, attend, embed, cluster, label, finetune, evaluate, publish };
 }

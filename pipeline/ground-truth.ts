@@ -2,6 +2,7 @@
 import { PermanentError } from '#core/errors';
 import { decodeIndexPng, type IndexPng, type IndexPngKind } from '#core/formats/png-index';
 import { keys } from '#core/job/keys';
+import type { Plan } from '#core/job/plan';
 import type { LabelMap } from '#core/labels/label-map';
 import type { BackgroundRule } from '#core/metrics/tally';
 import { mapInOrder } from './in-flight.ts';
@@ -34,6 +35,12 @@ export interface Truth {
 export interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** How the plan's masks are to be read. @throws Error without masks: no such piece is planned then */
+export function truthRules({ request, classes }: Plan): TruthRules {
+  if (!request.masks) throw new Error('internal: nothing to measure without masks');
+  return { masks: request.masks, classes, ignore: request.ignore, background: request.background };
 }
 
 /** Masks decoded at the same time when all of them have to be looked through. */
@@ -190,7 +197,17 @@ export async function countClasses(
     const expected = first ? `; ${first.name} needs ${maskOf(first.name)}` : '';
     throw new PermanentError(`no image has a mask among the ${masks.length} under ${rules.masks}${expected}`);
   }
-  return (await givenClasses(source, rules)) ?? highestClass(source, rules, masks);
+  return classesOfMasks(source, rules, masks);
+}
+
+/** N as `countClasses`, of masks alone. @param masks their paths, where they are at hand */
+export async function classesOfMasks(
+  source: TruthSource,
+  rules: TruthRules,
+  masks?: readonly string[],
+): Promise<number> {
+  const given = await givenClasses(source, rules);
+  return given ?? highestClass(source, rules, masks ?? (await listMasks(source, rules.masks)));
 }
 
 async function highestClass(source: TruthSource, rules: TruthRules, masks: readonly string[]): Promise<number> {

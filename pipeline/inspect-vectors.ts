@@ -22,6 +22,7 @@ export async function inspectVectors(source: VectorSource, metric: Metric): Prom
   let origin: Float64Array | undefined;
   let total = 0;
   let row = 0;
+  let index = 0;
   for await (const block of source.blocks()) {
     origin ??= meanRow(block, dimension);
     // Summed per block first, so that rounding does not grow with the number of vectors.
@@ -34,6 +35,7 @@ export async function inspectVectors(source: VectorSource, metric: Metric): Prom
       row++;
     }
     total += squares;
+    source.giveBack(index++, block);
   }
   if (row !== count) throw new PermanentError(`${count} vectors were announced but ${row} came: write them again`);
   return { origin: origin ?? new Float64Array(dimension), squares: scales ? count : total, scales };

@@ -2,7 +2,7 @@
 import { encodeIndexPng } from '#core/formats/png-index';
 import { writeTar } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
-import type { Plan, PlannedShard } from '#core/job/plan';
+import type { Plan, PlannedImage, PlannedShard } from '#core/job/plan';
 import type { LabelMap } from '#core/labels/label-map';
 import { readJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
@@ -53,17 +53,9 @@ export async function labelShard(
 ): Promise<void> {
   const started = ports.clock.now();
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
-  const packed: PackedLabel[] = [];
-  try {
-    const found = findImages(ports.store, plan.request.images, images);
-    const work = (image: FoundImage) => labelOne(ports, labeller, image);
-    for await (const result of mapInOrder(found, ports.tuning.threads * 3, work)) {
-      packed.push(result);
-      ports.log.progress(stage, shard, packed.length, images.length);
-    }
-  } finally {
-    await labeller.model.release();
-  }
+  const packed = await labelImages(ports, { prefix: plan.request.images, images }, labeller, done =>
+    ports.log.progress(stage, shard, done, images.length),
+  );
   const tar = writeTar(packed.flatMap(({ image, png }) => (png ? { name: `${image.name}.png`, bytes: png } : [])));
   await finishPiece(
     ports,
@@ -74,6 +66,31 @@ export async function labelShard(
     { images: packed.map(p => p.image) } satisfies LabelSummary,
     started,
   );
+}
+
+/**
+ * Labels images in their order.
+ * @param labeller released in the end
+ * @param progress told how many are done
+ */
+export async function labelImages(
+  ports: Ports,
+  { prefix, images }: { readonly prefix: string; readonly images: readonly PlannedImage[] },
+  labeller: Labeller,
+  progress: (done: number) => void,
+): Promise<PackedLabel[]> {
+  const packed: PackedLabel[] = [];
+  try {
+    const found = findImages(ports.store, prefix, images);
+    const work = (image: FoundImage) => labelOne(ports, labeller, image);
+    for await (const result of mapInOrder(found, ports.tuning.threads * 3, work)) {
+      packed.push(result);
+      progress(packed.length);
+    }
+  } finally {
+    await labeller.model.release();
+  }
+  return packed;
 }
 
 /** One image: its label map as PNG, or why there is none. */

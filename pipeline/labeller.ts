@@ -1,11 +1,7 @@
 /** A model ready to label images: the same for `label`, `predict` and `serve`. */
 
-import { PermanentError } from '#core/errors';
-import { toModel } from '#core/graph/model';
-import { type ModelOutline, readOutline, type ValueInfoProto } from '#core/graph/onnx';
-import { prepend } from '#core/graph/prepend';
 import type { ModelSizeRule } from '#core/image/model-input';
-import { decodeSize, pixelFeeds, pixelInput } from '#core/image/pixel-input';
+import { decodeSize, pixelFeeds } from '#core/image/pixel-input';
 import type { RgbImage } from '#core/image/rgb-image';
 import { type Card, parseCard } from '#core/labels/card';
 import type { Decision } from '#core/labels/decision';
@@ -13,6 +9,7 @@ import { type LabelledPixels, labelPixels, type PixelWork } from '#core/labels/l
 import type { GridMap } from '#core/labels/pseudo-label';
 import type { ScoreMap } from '#core/labels/upsampled-argmax';
 import { naming, readJson, readObject } from './documents.ts';
+import { loadModel } from './load-model.ts';
 import type { Model, Ports, TensorValue } from './ports.ts';
 
 export interface Labeller {
@@ -41,25 +38,6 @@ export async function labellerOf(
   bytes: Uint8Array,
 ): Promise<Labeller> {
   return { model: await loadModel(ports, bytes), decision, rule: inputs.resize, clusters };
-}
-
-/** The model behind an input of bytes: what it computes is the same. */
-export const loadModel = (ports: Pick<Ports, 'models' | 'tuning'>, bytes: Uint8Array): Promise<Model> => {
-  const published = readOutline(bytes);
-  assertPublished(published);
-  const { inputs, image } = pixelInput();
-  const head = toModel({ name: 'pixels', inputs, outputs: { image } });
-  const options = { sessions: ports.tuning.threads, threadsPerSession: 1 };
-  return ports.models.load(prepend(head, published, 'image'), options);
-};
-
-/** @throws PermanentError for a network that is no published model */
-function assertPublished({ graph }: ModelOutline): void {
-  const has = (list: readonly ValueInfoProto[] = [], name: string) => list.some(one => one.name === name);
-  if (has(graph?.input, 'image') && has(graph?.output, 'scores')) return;
-  throw new PermanentError(
-    'not a model made by selflabel run (input image, outputs scores and foreground); give its folder, DIR/model',
-  );
 }
 
 /** What to make of the labels; by default they stay as they are. */

@@ -1,4 +1,4 @@
-/** The images under a prefix, one after the other: loose files, and those inside tar archives. Nothing is held but one archive's index. */
+/** The images under a prefix, object after object: loose files, and those inside tar archives. Nothing is held but one archive's index. */
 import { PermanentError } from '#core/errors';
 import {
   indexOf,
@@ -21,10 +21,21 @@ export interface ListingPlace {
   readonly last?: string | undefined;
 }
 
-export interface ListedImage {
-  readonly image: PlannedImage;
-  readonly place: ListingPlace;
+/** Images of one object that follow each other: a loose file, those of an archive with an index, one of any other archive. */
+export interface ListedImages {
+  readonly key: string;
+  /** Images of this object before these. */
+  readonly before: number;
+  readonly images: readonly PlannedImage[];
+  readonly ascends: boolean;
 }
+
+/** Behind the first so many of the images. */
+export const placeBehind = ({ key, before, images, ascends }: ListedImages, count: number): ListingPlace => ({
+  key,
+  taken: before + count,
+  last: ascends ? images[count - 1]!.name : undefined,
+});
 
 /**
  * Images in the order of their keys, those of an archive in its order. An archive that `push` wrote has an index beside it
@@ -36,7 +47,7 @@ export async function* listImages(
   store: ObjectStore,
   prefix: string,
   after?: ListingPlace,
-): AsyncGenerator<ListedImage> {
+): AsyncGenerator<ListedImages> {
   // An archive is listed again: it may hold more.
   const from = after && isTar(after.key) ? after.key.slice(0, -1) : after?.key;
   let behind = after === undefined;
@@ -48,15 +59,36 @@ export async function* listImages(
     behind ||= !isBefore(key, after!.key);
     if (!behind || (again && !isTar(key)) || isTarIndex(key)) continue;
     const index = isTar(key) ? await readIndex(store, object) : undefined;
-    const images = isTar(key) ? imagesOfTar(store, prefix, object, index) : alone(prefix, object);
     const ascends = last !== undefined || index !== undefined;
-    let taken = 0;
-    for await (const image of images) {
-      if (again && taken++ < after.taken) continue;
-      if (last !== undefined && !isBefore(last, image.name)) throw outOfOrder(image.name, last);
-      last = ascends ? image.name : undefined;
-      yield { image, place: { key, taken: again ? taken : ++taken, last } };
+    for await (const group of groupsOf(store, prefix, object, index, again ? after.taken : 0)) {
+      for (const { name } of group.images) {
+        if (last !== undefined && !isBefore(last, name)) throw outOfOrder(name, last);
+        last = ascends ? name : undefined;
+      }
+      if (group.images.length) yield { key, ascends, ...group };
     }
+  }
+}
+
+/** @param skip so many images of this object have been seen */
+async function* groupsOf(
+  store: ObjectStore,
+  prefix: string,
+  object: StoredObject,
+  index: TarIndex | undefined,
+  skip: number,
+): AsyncGenerator<Pick<ListedImages, 'before' | 'images'>> {
+  const { key, size, etag } = object;
+  if (!isTar(key)) return yield { before: 0, images: [{ name: key.slice(prefix.length), size, etag }] };
+  const tar = key.slice(prefix.length);
+  const imageOf = (name: string, { start, size }: TarMember): PlannedImage => ({ name, size, etag, tar, start });
+  if (index)
+    return yield { before: skip, images: index.members.slice(skip).map(member => imageOf(member.name, member)) };
+  const folder = `${tar.slice(0, -'.tar'.length)}/`;
+  let before = 0;
+  for await (const member of walkTar(store, prefix + folder, object)) {
+    if (before >= skip) yield { before, images: [imageOf(folder + member.name, member)] };
+    before++;
   }
 }
 
@@ -76,22 +108,6 @@ export function isBefore(a: string, b: string): boolean {
 
 /** Surrogates stand for code points above all others. */
 const rankOf = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
-
-const alone = (prefix: string, { key, size, etag }: StoredObject): PlannedImage[] => [
-  { name: key.slice(prefix.length), size, etag },
-];
-
-async function* imagesOfTar(
-  store: ObjectStore,
-  prefix: string,
-  object: StoredObject,
-  index: TarIndex | undefined,
-): AsyncGenerator<PlannedImage> {
-  const tar = object.key.slice(prefix.length);
-  const folder = index ? '' : `${tar.slice(0, -'.tar'.length)}/`;
-  for await (const { name, start, size } of index?.members ?? walkTar(store, prefix + folder, object))
-    yield { name: folder + name, size, etag: object.etag, tar, start };
-}
 
 async function readIndex(store: ObjectStore, { key, size }: StoredObject): Promise<TarIndex | undefined> {
   const bytes = await store.get(indexOf(key));

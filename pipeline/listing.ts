@@ -1,15 +1,18 @@
 /** The listing of a job's images: at once where it is short, otherwise in blocks that are kept until the plan is complete. */
 import { keys } from '#core/job/keys';
-import { listingBlock, type PlannedImage } from '#core/job/plan';
-import { fromJson, readJson, toJson } from './documents.ts';
+import { listingBlock, listingLine, type PlannedImage } from '#core/job/plan';
+import { fromJson, readObject, toJson } from './documents.ts';
 import { fingerprintOf } from './fingerprints.ts';
-import { type ListingPlace, listImages } from './list-images.ts';
+import { type ListingPlace, listImages, placeBehind } from './list-images.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
 export interface ListedBlock {
-  readonly images: readonly PlannedImage[];
+  readonly count: number;
   /** Images before it. */
   readonly from: number;
+  images(): readonly PlannedImage[];
+  /** The document of a shard: images `from` to before `to` of this block; of a long listing, whole lines. */
+  shard(name: string, from: number, to: number): Uint8Array;
   /** Remembers that this block's shards are written. */
   settle(): Promise<void>;
 }
@@ -28,7 +31,8 @@ export interface Listing {
 
 /** How far a long listing is. */
 interface Progress {
-  readonly version: 1;
+  /** Another version's blocks are not read: the listing begins anew. */
+  readonly version: typeof version;
   /** Which images are listed: another request begins anew. */
   readonly prefix: string;
   /** Version of the request's document. */
@@ -40,6 +44,8 @@ interface Progress {
   readonly complete: boolean;
   readonly written: number;
 }
+
+const version = 2;
 
 type Needed = Pick<Ports, 'store' | 'digest'>;
 
@@ -56,18 +62,23 @@ export async function openListing(
 ): Promise<Listing | undefined> {
   const request = (await ports.store.head(keys.request(job)))?.etag ?? '';
   const kept = await keptProgress(ports.store, job);
-  let progress = kept?.prefix === prefix && kept.request === request ? kept : undefined;
+  const goesOnWith = kept?.version === version && kept.prefix === prefix && kept.request === request;
+  let progress = goesOnWith ? kept : undefined;
   if (progress?.complete) return longListing(ports, job, progress);
   let block: PlannedImage[] = [];
   let place: ListingPlace = progress?.place ?? { key: '', taken: 0 };
   for await (const listed of listImages(ports.store, prefix, progress?.place)) {
-    if (block.length === listingBlock) {
-      progress = await keepBlock(ports, job, { prefix, request, place, before: progress, complete: false }, block);
-      if (!goesOn()) return undefined;
-      block = [];
+    for (let taken = 0; taken < listed.images.length; ) {
+      if (block.length === listingBlock) {
+        progress = await keepBlock(ports, job, { prefix, request, place, before: progress, complete: false }, block);
+        if (!goesOn()) return undefined;
+        block = [];
+      }
+      const fitting = listed.images.slice(taken, taken + listingBlock - block.length);
+      for (const image of fitting) block.push(image);
+      taken += fitting.length;
+      place = placeBehind(listed, taken);
     }
-    block.push(listed.image);
-    place = listed.place;
   }
   if (!progress) return shortListing(ports, prefix, block);
   progress = await keepBlock(ports, job, { prefix, request, place, before: progress, complete: true }, block);
@@ -90,11 +101,11 @@ async function keepBlock(
   { before, ...step }: Step,
   images: readonly PlannedImage[],
 ): Promise<Progress> {
-  const bytes = new TextEncoder().encode(JSON.stringify(images));
+  const bytes = formatBlock(images);
   const name = digest.sha256(toJson([before?.blocks.at(-1) ?? '', digest.sha256(bytes)])).slice(0, 16);
   await store.put(keys.listed(job, name), bytes);
   const progress: Progress = {
-    version: 1,
+    version,
     ...step,
     images: (before?.images ?? 0) + images.length,
     blocks: [...(before?.blocks ?? []), name],
@@ -104,12 +115,51 @@ async function keepBlock(
   return progress;
 }
 
+/** A line of JSON for every `listingLine` images: shards are cut from it without reading the images again. */
+function formatBlock(images: readonly PlannedImage[]): Uint8Array {
+  const lines: string[] = [];
+  for (let i = 0; i < images.length; i += listingLine) lines.push(JSON.stringify(images.slice(i, i + listingLine)));
+  return new TextEncoder().encode(lines.join('\n'));
+}
+
+function linesOf(block: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let from = 0; from < block.length; ) {
+    const end = block.indexOf(newline, from);
+    lines.push(block.subarray(from, end < 0 ? block.length : end));
+    from = end < 0 ? block.length : end + 1;
+  }
+  return lines;
+}
+const newline = 0x0a;
+
+/** The lines' arrays as one: brackets off, commas between. */
+function shardOfLines(name: string, lines: readonly Uint8Array[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const comma = encoder.encode(',');
+  const inside = lines.flatMap((line, i) => (i ? [comma, line.subarray(1, -1)] : [line.subarray(1, -1)]));
+  const parts = [encoder.encode(`{"shard":${JSON.stringify(name)},"images":[`), ...inside, encoder.encode(']}\n')];
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let filled = 0;
+  for (const part of parts) {
+    bytes.set(part, filled);
+    filled += part.length;
+  }
+  return bytes;
+}
+
 const shortListing = (ports: Needed, prefix: string, images: readonly PlannedImage[]): Listing => ({
   count: images.length,
   fingerprint: fingerprintOf(ports, 'plan', prefix, images),
   written: 0,
   blocks: async function* () {
-    yield { images, from: 0, settle: async () => undefined };
+    yield {
+      count: images.length,
+      from: 0,
+      images: () => images,
+      shard: (shard, from, to) => toJson({ shard, images: images.slice(from, to) }),
+      settle: async () => undefined,
+    };
   },
   forget: async () => undefined,
 });
@@ -124,9 +174,12 @@ function longListing(ports: Needed, job: string, progress: Progress): Listing {
     blocks: async function* (first) {
       for (const [i, name] of blocks.entries()) {
         if (i < first) continue;
+        const lines = linesOf(await readObject(store, keys.listed(job, name)));
         yield {
-          images: await readJson<PlannedImage[]>(store, keys.listed(job, name)),
+          count: Math.min(listingBlock, images - i * listingBlock),
           from: i * listingBlock,
+          images: () => lines.flatMap(line => fromJson<PlannedImage[]>(line)),
+          shard: (shard, from, to) => shardOfLines(shard, lines.slice(from / listingLine, Math.ceil(to / listingLine))),
           settle: () => store.put(keys.listing(job), toJson({ ...progress, written: i + 1 })),
         };
       }

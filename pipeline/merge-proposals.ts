@@ -8,7 +8,7 @@ import { formatMergeProposals, type MergeProposal, parseMergeProposals } from '#
 import { readObject } from './documents.ts';
 import { outputKey } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { type SettledImage, settledImages } from './settle-receipt.ts';
+import type { SettledImage } from './settle-receipt.ts';
 
 /** Labels that cover less of an image are specks at the edge of others. */
 const leastShare = 0.02;
@@ -20,10 +20,9 @@ const fewestTogether = 3;
 const mostProposals = 1000;
 const lowestScore = 0.2;
 
-export async function proposeMerges(ports: Ports, plan: Plan): Promise<MergeProposal[]> {
+export async function proposeMerges(ports: Ports, plan: Plan, seen: Together): Promise<MergeProposal[]> {
   const { store } = ports;
   const { data, shape } = readNpyOf('float32', await readObject(store, outputKey(plan, 'cluster', 'best', 'npy')));
-  const seen = await countTogether(store, plan, shape[0]!);
   const proposals = rankPairs({ data: Float32Array.from(data), count: shape[0]!, dimension: shape[1]! }, seen);
   await store.put(keys.published(plan.job, 'merges.json'), formatMergeProposals(proposals));
   return proposals;
@@ -36,28 +35,28 @@ export async function readMergeProposals(store: ObjectStore): Promise<MergePropo
   return parseMergeProposals(bytes);
 }
 
-interface Together {
-  /** [clusters], images in which each occurs. */
+/** In how many images each cluster occurs, and each two of them. */
+export class Together {
+  /** [clusters]. */
   readonly images: Int32Array;
-  /** Images in which two occur, by `smaller · clusters + larger`. */
-  readonly both: ReadonlyMap<number, number>;
-}
+  /** By `smaller · clusters + larger`. */
+  readonly both = new Map<number, number>();
 
-async function countTogether(store: ObjectStore, plan: Plan, clusters: number): Promise<Together> {
-  const images = new Int32Array(clusters);
-  const both = new Map<number, number>();
-  for await (const image of settledImages(store, plan)) {
-    if (image.state !== 'labelled') continue;
+  constructor(clusters: number) {
+    this.images = new Int32Array(clusters);
+  }
+
+  add(image: SettledImage): void {
+    if (image.state !== 'labelled') return;
     const present = clustersIn(image);
     for (const [i, cluster] of present.entries()) {
-      images[cluster]!++;
+      this.images[cluster]!++;
       for (const other of present.slice(i + 1)) {
-        const pair = cluster * clusters + other;
-        both.set(pair, (both.get(pair) ?? 0) + 1);
+        const pair = cluster * this.images.length + other;
+        this.both.set(pair, (this.both.get(pair) ?? 0) + 1);
       }
     }
   }
-  return { images, both };
 }
 
 type Labelled = Exclude<SettledImage, { state: 'rejected' }>;

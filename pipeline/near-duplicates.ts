@@ -5,10 +5,11 @@ import type { VectorSet } from '#core/clustering/vector-set';
 import { type NearDuplicate, parseNearDuplicatesCsv, writeNearDuplicatesCsv } from '#core/formats/near-duplicates-csv';
 import { readNpyOf } from '#core/formats/npy';
 import type { Plan } from '#core/job/plan';
+import { scanCopies, toldImages } from './copies.ts';
 import { readObject } from './documents.ts';
-import type { EmbedSummary } from './embed.ts';
+import type { EmbeddedImage } from './embed.ts';
 import { mapInOrder } from './in-flight.ts';
-import { finishPiece, outputKey, readMarker } from './marker.ts';
+import { finishPiece, outputKey } from './marker.ts';
 import type { Model, ObjectStore, Ports, TensorValue } from './ports.ts';
 
 /**
@@ -24,9 +25,11 @@ export const nearDuplicatesPiece = 'near-duplicates';
 const blockRows = 1024;
 /** Links per image and block: enough to join a group through its members. */
 const few = 8;
-/** Vectors held at once, twice: one part stays while the others pass by. */
-const partBytes = 128 * 2 ** 20;
-/** Images further apart in path order are not compared: beyond so many, time grows no longer with the square. */
+/** Vectors of one part: compared with itself and with the parts before it that are still held. */
+const partBytes = 32 * 2 ** 20;
+/** Of the parts that are held: images further apart in path order are not compared, nor those further than `furthest`. */
+const heldBytes = 512 * 2 ** 20;
+/** Beyond so many images time grows no longer with the square. */
 const furthest = 262_144;
 
 /** What the piece tells. */
@@ -35,11 +38,12 @@ export interface NearDuplicatesSummary {
   readonly images: number;
 }
 
-/** @param bytes of vectors held at once, twice */
+/** @param bytes of vectors in one part */
 export async function findNearDuplicates(ports: Ports, plan: Plan, bytes: number = partBytes): Promise<void> {
   const started = ports.clock.now();
-  const groups = (await linkSimilar(ports, plan, bytes)).groups();
-  const rows = await nameMembers(ports.store, plan, groups);
+  const distinct = await findDistinct(ports.store, plan);
+  const groups = (await linkSimilar(ports, plan, distinct, bytes)).groups();
+  const rows = await nameMembers(ports.store, plan, distinct, groups);
   const csv = new TextEncoder().encode(writeNearDuplicatesCsv(rows));
   const summary: NearDuplicatesSummary = { groups: groups.length, images: rows.length };
   await finishPiece(ports, plan, 'embed', nearDuplicatesPiece, { csv }, summary, started);
@@ -56,84 +60,86 @@ interface Part extends VectorSet {
   readonly first: number;
 }
 
-/** Numbers of images that are similar, linked. */
-async function linkSimilar(ports: Ports, plan: Plan, bytes: number): Promise<SimilarGroups> {
+/** Numbers of distinct images that are similar, linked. */
+async function linkSimilar(ports: Ports, plan: Plan, distinct: DistinctImages, bytes: number): Promise<SimilarGroups> {
   const groups = new SimilarGroups();
-  const size = await sizeOf(ports.store, plan);
-  const { count, dimension } = size;
+  const { count } = distinct;
   if (count < 2) return groups;
   const lastColumns = count % blockRows || blockRows;
-  const options = { sessions: ports.models.device === 'cpu' ? ports.tuning.threads : 1, threadsPerSession: 1 };
-  const model = await ports.models.load(similarGraph(dimension, Math.min(few, lastColumns)), options);
+  const sessions = ports.models.device === 'cpu' ? ports.tuning.threads : 1;
+  let model: Model | undefined;
+  let held: Part[] = [];
   try {
-    const rows = Math.max(1, Math.floor(bytes / (4 * dimension * blockRows))) * blockRows;
-    for await (const part of parts(ports.store, plan, size, rows, 0)) {
-      await compareParts(model, part, part, options.sessions + 1, groups);
-      const next = part.first + part.count;
-      if (next === size.count) break;
-      for await (const other of parts(ports.store, plan, size, rows, next)) {
-        if (other.first - part.first >= furthest) break;
-        await compareParts(model, part, other, options.sessions + 1, groups);
-      }
+    for await (const part of parts(ports.store, plan, distinct, bytes)) {
+      const graph = similarGraph(part.dimension, Math.min(few, lastColumns));
+      model ??= await ports.models.load(graph, { sessions, threadsPerSession: 1 });
+      held = held.filter(({ first }) => part.first - first < furthest);
+      for (const other of [...held, part]) await compareParts(model, other, part, sessions + 1, groups);
+      held.push(part);
+      while (bytesOf(held) > heldBytes) held.shift();
     }
   } finally {
-    await model.release();
+    await model?.release();
   }
   return groups;
 }
 
-async function sizeOf(store: ObjectStore, plan: Plan): Promise<{ count: number; dimension: number }> {
-  const size = { count: 0, dimension: 0 };
-  for await (const { vector } of distinctImages(store, plan)) {
-    size.count++;
-    size.dimension = vector.length;
-  }
-  return size;
+const bytesOf = (held: readonly Part[]): number => held.reduce((sum, { data }) => sum + data.byteLength, 0);
+
+/** Which images are compared: those that were read, copies left out. Their numbers count only these. */
+interface DistinctImages {
+  readonly count: number;
+  readonly shards: readonly {
+    readonly shard: string;
+    /** Number of its first distinct image. */
+    readonly first: number;
+    readonly count: number;
+    /** For every image of the shard that was read: whether it is none's copy. */
+    readonly kept: Uint8Array;
+  }[];
 }
 
-/** Every image that was read, in path order, copies of earlier ones left out. */
-async function* distinctImages(
-  store: ObjectStore,
-  plan: Plan,
-): AsyncGenerator<{ readonly name: string; readonly vector: Float32Array }> {
-  const seen = new Set<string>();
-  for (const shard of plan.shards) {
-    const { images } = (await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary;
+async function findDistinct(store: ObjectStore, plan: Plan): Promise<DistinctImages> {
+  const kept: number[] = [];
+  const shards: DistinctImages['shards'][number][] = [];
+  let first = 0;
+  const see = (image: EmbeddedImage, _number: number, isCopy: boolean) => {
+    if (image.state === 'read') kept.push(isCopy ? 0 : 1);
+  };
+  const endShard = (shard: string) => {
+    const count = kept.reduce((sum, one) => sum + one, 0);
+    shards.push({ shard, first, count, kept: Uint8Array.from(kept) });
+    kept.length = 0;
+    first += count;
+  };
+  await scanCopies<EmbeddedImage>(store, plan, 'embed', see, endShard);
+  return { count: first, shards };
+}
+
+/** All vectors in parts of so many bytes, whole blocks each. */
+async function* parts(store: ObjectStore, plan: Plan, distinct: DistinctImages, bytes: number): AsyncGenerator<Part> {
+  let part: Part | undefined;
+  let filled = 0;
+  for (const { shard, count, kept } of distinct.shards) {
+    if (!count) continue;
     const key = outputKey(plan, 'embed', shard, 'pooled.npy');
     const { data, shape } = readNpyOf('float32', await readObject(store, key));
-    const dimension = shape[1] ?? 0;
-    let read = 0;
-    for (const image of images) {
-      if (image.state !== 'read') continue;
-      const vector = data.subarray(read * dimension, (read + 1) * dimension);
-      read++;
-      if (seen.has(image.sha256)) continue;
-      seen.add(image.sha256);
-      yield { name: image.name, vector };
+    const dimension = shape[1]!;
+    for (const [i, isKept] of kept.entries()) {
+      if (!isKept) continue;
+      part ??= emptyPart(distinct.count - filled, filled, dimension, bytes);
+      part.data.set(data.subarray(i * dimension, (i + 1) * dimension), (filled - part.first) * dimension);
+      if (++filled < part.first + part.count) continue;
+      yield part;
+      part = undefined;
     }
   }
 }
 
-/** All vectors from the image `from` on, in parts of so many rows. */
-async function* parts(
-  store: ObjectStore,
-  plan: Plan,
-  { count, dimension }: { count: number; dimension: number },
-  rows: number,
-  from: number,
-): AsyncGenerator<Part> {
-  const begin = (first: number) => new Float32Array(Math.min(rows, count - first) * dimension);
-  let first = from;
-  let data = begin(first);
-  let number = 0;
-  for await (const { vector } of distinctImages(store, plan)) {
-    if (number++ < from) continue;
-    data.set(vector, (number - 1 - first) * dimension);
-    if ((number - first) * dimension < data.length) continue;
-    yield { data, count: number - first, dimension, first };
-    first = number;
-    data = begin(first);
-  }
+function emptyPart(left: number, first: number, dimension: number, bytes: number): Part {
+  const rows = Math.max(1, Math.floor(bytes / (4 * dimension * blockRows))) * blockRows;
+  const count = Math.min(rows, left);
+  return { data: new Float32Array(count * dimension), count, dimension, first };
 }
 
 async function compareParts(model: Model, a: Part, b: Part, inFlight: number, groups: SimilarGroups): Promise<void> {
@@ -191,14 +197,32 @@ const idsTensor = (part: Part, at: number, dims: number[]): TensorValue => ({
 async function nameMembers(
   store: ObjectStore,
   plan: Plan,
+  distinct: DistinctImages,
   groups: ReturnType<SimilarGroups['groups']>,
 ): Promise<NearDuplicate[]> {
-  const names = new Map<number, string>(groups.flatMap(({ members }) => members.map(member => [member, ''] as const)));
-  if (names.size === 0) return [];
-  let number = 0;
-  for await (const { name } of distinctImages(store, plan)) {
-    if (names.has(number)) names.set(number, name);
-    number++;
+  const wanted = new Set(groups.flatMap(({ members }) => members));
+  const names = new Map<number, string>();
+  const isWanted = ({ first, count }: { first: number; count: number }) => {
+    for (let number = first; number < first + count; number++) if (wanted.has(number)) return true;
+    return false;
+  };
+  const asked = distinct.shards.filter(isWanted);
+  let at = 0;
+  for await (const { images } of toldImages<EmbeddedImage>(
+    store,
+    plan,
+    'embed',
+    asked.map(({ shard }) => shard),
+  )) {
+    const { first, kept } = asked[at++]!;
+    let number = first;
+    images
+      .filter(({ state }) => state === 'read')
+      .forEach(({ name }, i) => {
+        if (!kept[i]) return;
+        if (wanted.has(number)) names.set(number, name);
+        number++;
+      });
   }
   return groups.flatMap(({ members, strongest }, i) =>
     members.map((member, at) => ({

@@ -1,8 +1,5 @@
 /** What keeps a stage from being faster: decoding pictures or running the model. Measured by the clock, at a few readings per image. */
-import type { Plan } from '#core/job/plan';
-import type { EmbedSummary } from './embed.ts';
-import { readMarker } from './marker.ts';
-import type { Clock, ObjectStore, Ports } from './ports.ts';
+import type { Clock, Ports } from './ports.ts';
 
 /** What one shard, or many, took. */
 export interface PaceSummary {
@@ -113,13 +110,4 @@ export function boundOf(paces: readonly PaceSummary[]): Bound | null {
     decodeRate: sum('decoded') / decodeSeconds,
     modelRate: sum('modelRuns') / modelSeconds,
   };
-}
-
-/** What limited embedding; null for a job that embeds nothing. */
-export async function embedBound(store: ObjectStore, plan: Plan): Promise<Bound | null> {
-  if (plan.request.kind !== 'run') return null;
-  const paces: PaceSummary[] = [];
-  for (const shard of plan.shards)
-    paces.push((await readMarker<EmbedSummary>(store, plan, 'embed', shard)).summary.pace);
-  return boundOf(paces);
 }

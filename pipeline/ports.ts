@@ -88,6 +88,8 @@ export interface ModelOptions {
   readonly sessions: number;
   /** Threads inside one session. */
   readonly threadsPerSession: number;
+  /** Threads inside the session that is used while no other one is. Default: as in the others. */
+  readonly threadsAlone?: number;
   /** The graph needs much memory between its nodes (training): none of it is set aside twice. */
   readonly largeGraph?: boolean;
 }
@@ -155,6 +157,8 @@ export interface Log {
 /** Tuning that changes speed, never results. */
 export interface Tuning {
   readonly threads: number;
+  /** Somebody waits for each image: one that is alone gets all threads. Default: as many images at once as threads. */
+  readonly promptly?: boolean;
   /** How long one message is worked on where a piece can be cut (`pipeline/slices`). Undefined: to the piece's end. */
   readonly sliceSeconds?: number;
 }

@@ -124,7 +124,7 @@ export class PrunedAssignment {
     const { dimension } = centroids;
     const drift = this.#before && driftOf(this.#before, centroids);
     let batch = this.#emptyBatch(dimension);
-    let index = 0;
+    let [index, blocks] = [0, 0];
     for await (const block of this.#source.blocks()) {
       // A buffer that was moved away and never came back.
       if (block.length === 0) throw new Error('a block of vectors is empty');
@@ -136,6 +136,7 @@ export class PrunedAssignment {
         yield batch;
         batch = this.#emptyBatch(dimension);
       }
+      this.#source.giveBack(blocks++, block);
     }
     if (index !== this.#source.count) throw new Error(`${this.#source.count} vectors were announced but ${index} came`);
     if (batch.filled === 0) return;

@@ -11,7 +11,7 @@ import { readJson, readObject, toJson } from './documents.ts';
 import type { TunedSummary } from './finetune.ts';
 import { finishPiece, outputKey, readMarker } from './marker.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { writeReport } from './report.ts';
+import { Gathering, writeReport } from './report.ts';
 import { decisionOf, tunedRule } from './run-labeller.ts';
 import { settleReceipt } from './settle-receipt.ts';
 
@@ -24,14 +24,16 @@ export interface PublishSummary {
 export async function publish(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const published = plan.request.kind === 'run' ? await publishModel(ports, plan) : undefined;
-  const { receipt, document } = await settleReceipt(ports, plan);
+  const gathering = published && (await Gathering.of(ports, plan));
+  const settled = await settleReceipt(ports, plan, { see: async shard => gathering?.add(shard) });
+  const { document } = settled;
   await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(document));
   if (plan.request.masks) {
     const metrics = await readObject(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
     await ports.store.put(keys.published(plan.job, 'metrics.json'), metrics);
   }
-  if (published) {
-    await writeReport(ports, plan, receipt, published.card);
+  if (published && gathering) {
+    await writeReport(ports, plan, settled, published.card, gathering);
     await moveCurrent(ports, plan, published.card);
   }
   const summary: PublishSummary = {

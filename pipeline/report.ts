@@ -1,6 +1,5 @@
 /** The report page: gathers what the job knows and hands it to the page's function. */
 import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
-import type { ClusterRow } from '#core/formats/clusters-csv';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
@@ -22,23 +21,25 @@ import type {
 } from '#core/pages/report-data';
 import { type AttentionReport, openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
-import { readClusters } from './cluster.ts';
+import { openClusterTable } from './cluster-table.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
+import type { FoundThreshold } from './evaluate.ts';
 import { outputKey } from './marker.ts';
-import { proposeMerges } from './merge-proposals.ts';
-import { embedBound } from './pace.ts';
+import { proposeMerges, Together } from './merge-proposals.ts';
 import type { ObjectStore, Ports } from './ports.ts';
-import { settledImages } from './settle-receipt.ts';
+import type { SettledReceipt, SettledShard } from './settle-receipt.ts';
 import { mergeFacts, nearDuplicateFacts, shownNearDuplicates } from './similar-facts.ts';
 import { type Thumbnail, writeThumbnails } from './thumbnails.ts';
 import { trainingFacts } from './training-facts.ts';
+import { validationMetrics } from './validation.ts';
 import { programVersion } from './version.ts';
 
 interface Gathered {
   readonly sheets: readonly ClassSheet[];
   readonly review: Smallest<SheetImage & { readonly labels: readonly number[] }>;
   readonly confidences: { count: number; sum: number; squares: number; below: (limit: number) => number };
+  readonly together: Together;
   readonly pixels: number;
 }
 
@@ -47,8 +48,14 @@ const reviewLength = 24;
 /** A glance at one image with its labels. */
 const secondsPerImage = 8;
 
-export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, card: Card): Promise<void> {
-  const gathered = await gather(ports, plan);
+export async function writeReport(
+  ports: Ports,
+  plan: Plan,
+  { receipt, bound }: SettledReceipt,
+  card: Card,
+  gathering: Gathering,
+): Promise<void> {
+  const gathered = gathering.gathered();
   const members = gathered.sheets.map(pickMembers);
   const alike = await shownNearDuplicates(ports.store, plan);
   const chosen = [...members.flat(), ...gathered.review.items.map(({ item }) => item)].map(({ name }) => name);
@@ -58,7 +65,7 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
   const { report } = await openAttention(ports.store, plan);
   const run = runOf(plan);
   const data: ReportData = {
-    run: { ...runFacts(ports, plan, run, receipt, card), bound: await embedBound(ports.store, plan) },
+    run: { ...runFacts(ports, plan, run, receipt, card), bound },
     receipt: {
       counts: receipt.counts,
       rejected: receipt.rejected,
@@ -70,10 +77,10 @@ export async function writeReport(ports: Ports, plan: Plan, receipt: Receipt, ca
     directory: ports.place,
     review: reviewFacts(gathered, thumbnails),
     choice: (await readChoice(ports.store, plan)) ?? null,
-    merges: mergeFacts(await proposeMerges(ports, plan)),
+    merges: mergeFacts(await proposeMerges(ports, plan, gathered.together)),
     nearDuplicates: nearDuplicateFacts(alike, thumbnails),
     foreground: run.background === 'none' ? null : foregroundFacts(run, report, card),
-    metrics: plan.request.masks ? await metricsFacts(ports, plan) : null,
+    metrics: plan.request.masks || plan.validation ? await metricsFacts(ports, plan) : null,
     model: modelFacts(card),
     training: await trainingFacts(ports.store, plan, report),
   };
@@ -85,30 +92,52 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
   for await (const key of store.keys(keys.published(plan.job, 'report/thumbnails/'))) await store.delete(key);
 }
 
-async function gather(ports: Ports, plan: Plan): Promise<Gathered> {
-  const rows = new Map<string, ClusterRow>();
-  for (const row of await readClusters(ports.store, plan)) rows.set(row.image, row);
-  const sheets = Array.from({ length: await clustersOf(ports.store, plan) }, () => new ClassSheet());
-  const review: Gathered['review'] = new Smallest(reviewLength);
-  const all: number[] = [];
-  let pixels = 0;
-  for await (const image of settledImages(ports.store, plan)) {
-    if (image.state === 'rejected' || image.state === 'duplicate') continue;
-    pixels += image.width * image.height;
-    addToSheets(sheets, image, rows.get(image.name));
-    if (image.state === 'empty') continue;
-    all.push(image.confidence);
-    const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);
-    review.add(image.confidence, { ...image, distance: null, labels });
+/** Gathers what the page shows from a job's images, shard by shard. */
+export class Gathering {
+  readonly #rowsOf: Awaited<ReturnType<typeof openClusterTable>>;
+  readonly #sheets: readonly ClassSheet[];
+  readonly #review: Gathered['review'] = new Smallest(reviewLength);
+  readonly #together: Together;
+  readonly #confidences: Float64Array;
+  #count = 0;
+  #pixels = 0;
+
+  private constructor(rowsOf: Awaited<ReturnType<typeof openClusterTable>>, clusters: number, images: number) {
+    this.#rowsOf = rowsOf;
+    this.#sheets = Array.from({ length: clusters }, () => new ClassSheet());
+    this.#together = new Together(clusters);
+    this.#confidences = new Float64Array(images);
   }
-  const sum = all.reduce((a, b) => a + b, 0);
-  const squares = all.reduce((a, b) => a + b * b, 0);
-  return {
-    sheets,
-    review,
-    pixels,
-    confidences: { count: all.length, sum, squares, below: limit => all.filter(c => c < limit).length },
-  };
+
+  static async of({ store }: Ports, plan: Plan): Promise<Gathering> {
+    return new Gathering(await openClusterTable(store, plan), await clustersOf(store, plan), plan.images);
+  }
+
+  async add({ shard, images }: SettledShard): Promise<void> {
+    const rows = await this.#rowsOf(shard);
+    for (const image of images) {
+      this.#together.add(image);
+      if (image.state === 'rejected' || image.state === 'duplicate') continue;
+      this.#pixels += image.width * image.height;
+      addToSheets(this.#sheets, image, rows.get(image.name));
+      if (image.state === 'empty') continue;
+      this.#confidences[this.#count++] = image.confidence;
+      const labels = [...image.labels].sort((a, b) => b[1] - a[1]).map(([label]) => label);
+      this.#review.add(image.confidence, { ...image, distance: null, labels });
+    }
+  }
+
+  gathered(): Gathered {
+    const all = this.#confidences.subarray(0, this.#count);
+    const confidences = {
+      count: all.length,
+      sum: all.reduce((a, b) => a + b, 0),
+      squares: all.reduce((a, b) => a + b * b, 0),
+      below: (limit: number) => all.reduce((n, confidence) => n + (confidence < limit ? 1 : 0), 0),
+    };
+    const [sheets, review, together, pixels] = [this.#sheets, this.#review, this.#together, this.#pixels];
+    return { sheets, review, together, pixels, confidences };
+  }
 }
 
 function classFacts(
@@ -162,15 +191,18 @@ function reviewFacts({ review, confidences }: Gathered, thumbnails: Map<string, 
 
 function reasonsFor(labels: readonly number[], place: number): string[] {
   const reasons = [place === 0 ? 'lowest confidence of all' : 'its pixels lie almost as near to another class'];
-  if (labels.length > 1)
+  const [first, second, ...more] = labels;
+  if (second !== undefined)
     reasons.push(
-      `shared by class ${labels[0]} and class ${labels[1]}${labels.length > 2 ? ` and ${labels.length - 2} more` : ''}`,
+      more.length
+        ? `shared by class ${first}, class ${second} and ${more.length} more`
+        : `shared by class ${first} and class ${second}`,
     );
   return reasons;
 }
 
 function runFacts(ports: Ports, plan: Plan, run: SettledRun, receipt: Receipt, card: Card): Omit<RunFacts, 'bound'> {
-  const timing = receipt.timing as Record<string, number>;
+  const { dollars: _dollars, machineHours: _hours, ...timing } = receipt.timing as Record<string, number>;
   const perImage = new Set(['embed', 'label', 'finetune']);
   return {
     job: run.name,
@@ -198,6 +230,7 @@ function commandOf(plan: Plan, run: SettledRun): string {
   parts.push(`--clusters ${plan.clusters}`);
   if (run.sample) parts.push(`--sample ${run.sample}`);
   if (plan.request.masks) parts.push('--masks MASKS');
+  if (plan.validation) parts.push('--val-images IMAGES --val-masks MASKS');
   if (run.method !== 'selflabel') parts.push(`--method ${run.method}`);
   if (run.attention !== (run.method === 'pass' ? 'pass' : 'self-trained'))
     parts.push(`--attention ${run.attention.replace('backbones/', '')}`);
@@ -243,9 +276,24 @@ function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, faile
 }
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
-  const metrics = await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
+  const own = plan.request.masks !== undefined;
+  const metrics = own
+    ? await readJson<Metrics>(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'))
+    : await validationMetrics(ports, plan);
   const { pseudo: _pseudo, ...final } = metrics;
-  return { ...final, skipped: metrics.skipped.map(({ image }) => image) };
+  return {
+    ...final,
+    skipped: metrics.skipped.map(({ image }) => image),
+    ...(!own && { validation: true }),
+    ...(runOf(plan).threshold === 'from-masks' && { thresholdCurve: await thresholdCurve(ports.store, plan) }),
+  };
+}
+
+/** mIoU at every threshold that was tried on masks. */
+async function thresholdCurve(store: ObjectStore, plan: Plan): Promise<MetricsFacts['thresholdCurve'] & {}> {
+  const { candidates, curve } = await readJson<FoundThreshold>(store, outputKey(plan, 'evaluate', 'threshold', 'json'));
+  const [low, high] = candidates;
+  return curve.map((miou, i) => ({ threshold: low + ((high - low) * i) / (curve.length - 1), miou }));
 }
 
 const sampleWords = ({ trainedOn: { sample } }: Card): string =>

@@ -8,7 +8,8 @@ import { type Decision, guidedRefinement } from '#core/labels/decision';
 import { attentionReport, openAttention, runOf, sizeRule } from './backbone.ts';
 import { clustersOf } from './choose-clusters.ts';
 import { readJson, readObject } from './documents.ts';
-import { type Labeller, loadModel, openPublished } from './labeller.ts';
+import { type Labeller, openPublished } from './labeller.ts';
+import { loadModel } from './load-model.ts';
 import { outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
 

@@ -25,7 +25,12 @@ export const settingNames = {
   visibility: 'SELFLABEL_VISIBILITY_SECONDS',
   /** Tasks only, if not as `sliceSeconds` says: how long a message of a long piece is worked on. */
   slice: 'SELFLABEL_SLICE_SECONDS',
+  /** Tasks only, where `machineFile` cannot say it: the machine, `g6.xlarge spot`. */
+  machine: 'SELFLABEL_MACHINE',
 } as const;
+
+/** Where a machine writes down what it is: its type and `spot` or `on-demand`, which tasks may not ask. */
+export const machineFile = '/etc/selflabel/machine';
 
 /** Where a stage's messages are worked off: a function on Lambda, or a GPU task on ECS. */
 export const stageHosts: Readonly<Record<Stage, 'function' | 'gpu'>> = {
@@ -128,7 +133,8 @@ export const visibilitySeconds = (queue: QueueName): number => {
   const { batchSize, timeoutSeconds } = functions[consumer];
   return batchSize === 1 ? timeoutSeconds + 60 : 6 * timeoutSeconds;
 };
-const taskVisibilitySeconds = 300;
+/** About twice what a shard of a large job takes: what a machine held that died is taken up again after that. */
+const taskVisibilitySeconds = 600;
 
 /**
  * Seconds after which a long piece (a training, a k-means run) stores a checkpoint and goes on with another message. What
@@ -171,6 +177,7 @@ const task = z.object({
   [settingNames.threads]: z.coerce.number().int().min(1).max(256).optional(),
   [settingNames.visibility]: z.coerce.number().int().min(3).max(43_200).optional(),
   [settingNames.slice]: z.coerce.number().min(0).max(36_000).optional(),
+  [settingNames.machine]: z.string().optional(),
 });
 
 export interface CloudSettings {
@@ -188,6 +195,7 @@ export interface TaskSettings extends CloudSettings {
   readonly threads: number | undefined;
   readonly visibilitySeconds: number;
   readonly sliceSeconds: number;
+  readonly machine: string | undefined;
 }
 
 /** @throws PermanentError that names the variable that is missing or wrong */
@@ -212,6 +220,7 @@ export function readTaskSettings(environment: Environment): TaskSettings {
     threads: read[settingNames.threads],
     visibilitySeconds: read[settingNames.visibility] ?? visibilitySeconds(read[settingNames.task]),
     sliceSeconds: read[settingNames.slice] ?? sliceSeconds,
+    machine: read[settingNames.machine],
   };
 }
 

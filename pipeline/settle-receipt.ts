@@ -5,9 +5,11 @@ import { tunedPiece, waves } from '#core/job/progress';
 import { balancedCounts, type Receipt, type ReceiptLists, type ShardedReceipt } from '#core/job/receipt';
 import { settleRun } from '#core/job/request';
 import { clustersOf } from './choose-clusters.ts';
+import { findCopies, readMarkers, toldImages } from './copies.ts';
 import { readObject, toJson } from './documents.ts';
-import type { LabelledImage, LabelSummary } from './label.ts';
-import { outputKey, readMarker } from './marker.ts';
+import type { LabelledImage } from './label.ts';
+import { outputKey } from './marker.ts';
+import { type Bound, boundOf, type PaceSummary } from './pace.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 
 /** An input with its settled state. */
@@ -28,19 +30,21 @@ export async function* settledImages(
   for await (const { images } of settledShards(store, plan, stage)) yield* images;
 }
 
-async function* settledShards(
+export interface SettledShard {
+  readonly shard: string;
+  readonly images: readonly SettledImage[];
+}
+
+export async function* settledShards(
   store: ObjectStore,
   plan: Plan,
   stage: 'label' | 'finetune' = finalLabels(plan),
-): AsyncGenerator<{ readonly shard: string; readonly images: readonly SettledImage[] }> {
-  const firstOf = new Map<string, string>();
-  for (const shard of plan.shards) {
-    const { images } = (await readMarker<LabelSummary>(store, plan, stage, shard)).summary;
-    const settle = (image: LabelledImage): SettledImage => {
-      if (image.state === 'rejected') return image;
-      const first = firstOf.get(image.sha256);
-      if (first === undefined) firstOf.set(image.sha256, image.name);
-      return first === undefined ? image : { ...image, state: 'duplicate', of: first };
+): AsyncGenerator<SettledShard> {
+  const copies = await findCopies<LabelledImage>(store, plan, stage);
+  for await (const { shard, first, images } of toldImages<LabelledImage>(store, plan, stage)) {
+    const settle = (image: LabelledImage, i: number): SettledImage => {
+      const of = copies.get(first + i);
+      return of === undefined || image.state === 'rejected' ? image : { ...image, state: 'duplicate', of };
     };
     yield { shard, images: images.map(settle) };
   }
@@ -56,10 +60,19 @@ export interface SettledReceipt {
   readonly receipt: Receipt;
   /** What `receipt.json` holds. */
   readonly document: Receipt | ShardedReceipt;
+  /** What limited embedding. */
+  readonly bound: Bound | null;
 }
 
-/** Stores the lists of the shards where there are too many inputs for one file. */
-export async function settleReceipt(ports: Ports, plan: Plan, most: number = mostListed): Promise<SettledReceipt> {
+/**
+ * Stores the lists of the shards where there are too many inputs for one file.
+ * @param see shown every shard on the way
+ */
+export async function settleReceipt(
+  ports: Ports,
+  plan: Plan,
+  { most = mostListed, see }: { most?: number; see?: (shard: SettledShard) => Promise<void> } = {},
+): Promise<SettledReceipt> {
   const sharded = plan.images > most;
   const all = emptyLists();
   const counts = { labelled: 0, empty: 0, duplicate: 0, rejected: 0 };
@@ -70,16 +83,17 @@ export async function settleReceipt(ports: Ports, plan: Plan, most: number = mos
       counts[image.state]++;
       enterImage(own, image);
     }
+    await see?.({ shard, images });
     addLists(all, own, sharded ? mostShown : Number.POSITIVE_INFINITY);
     if (!sharded) continue;
     lists.push(`receipt/${shard}.json`);
     await ports.store.put(keys.published(plan.job, lists.at(-1)!), toJson(own));
   }
   const settings = settingsOf(plan, await clustersOf(ports.store, plan));
-  const timing = await timingOf(ports.store, plan);
+  const { timing, bound } = await paceOf(ports.store, plan);
   const rest = { counts: balancedCounts(counts, plan.images), settings, hashes: await hashesOf(ports, plan), timing };
   const receipt = { ...all, ...rest };
-  return { receipt, document: sharded ? { lists, ...rest } : receipt };
+  return { receipt, document: sharded ? { lists, ...rest } : receipt, bound };
 }
 
 type Growing = { -readonly [Key in keyof ReceiptLists]: ReceiptLists[Key][number][] };
@@ -109,8 +123,9 @@ function addLists(all: Growing, own: Growing, most: number): void {
 function settingsOf(plan: Plan, clusters: number): Record<string, unknown> {
   const { request } = plan;
   const settled = request.kind === 'run' ? settleRun(request) : request;
-  const { images: _images, masks: _masks, ...settings } = settled;
-  const names = Object.entries(settings).map(([key, value]) => [
+  const paths = ['images', 'masks', 'valImages', 'valMasks'];
+  const settings = Object.entries(settled).filter(([key]) => !paths.includes(key));
+  const names = settings.map(([key, value]) => [
     key,
     typeof value === 'string' ? value.replace(/^(backbones|models)\//, '') : value,
   ]);
@@ -131,18 +146,29 @@ async function hashesOf({ store, digest }: Ports, plan: Plan): Promise<Record<st
   };
 }
 
-/** Seconds of work per stage, summed over its pieces; `dollars` of the machines, where their price was known. */
-export async function timingOf(store: ObjectStore, plan: Plan): Promise<Record<string, number>> {
+/** Seconds of work per stage, summed over its pieces; `machineHours` and their `dollars` where the price is known. And what limited embedding. */
+export async function paceOf(
+  store: ObjectStore,
+  plan: Plan,
+): Promise<{ timing: Record<string, number>; bound: Bound | null }> {
   const seconds: Record<string, number> = {};
+  const paces: PaceSummary[] = [];
+  let paidFor = 0;
   let dollars: number | undefined;
   for (const { stage, pieces } of waves(plan)) {
     if (stage === 'publish') continue;
-    for (const piece of pieces) {
-      const { milliseconds, dollars: paid } = await readMarker(store, plan, stage, piece);
+    for await (const marker of readMarkers<{ pace?: PaceSummary }>(store, plan, stage, pieces)) {
+      const { milliseconds, dollars: paid, summary } = marker;
       seconds[stage] = (seconds[stage] ?? 0) + milliseconds / 1000;
-      if (paid !== undefined) dollars = (dollars ?? 0) + paid;
+      if (paid !== undefined) {
+        dollars = (dollars ?? 0) + paid;
+        paidFor += milliseconds;
+      }
+      if (stage === 'embed' && summary.pace) paces.push(summary.pace);
     }
   }
   const rounded = Object.entries(seconds).map(([stage, value]) => [stage, Math.round(value * 1000) / 1000]);
-  return { ...Object.fromEntries(rounded), ...(dollars !== undefined && { dollars: Math.round(dollars * 1e4) / 1e4 }) };
+  const rounded4 = (value: number) => Math.round(value * 1e4) / 1e4;
+  const cost = dollars !== undefined && { machineHours: rounded4(paidFor / 3_600_000), dollars: rounded4(dollars) };
+  return { timing: { ...Object.fromEntries(rounded), ...cost }, bound: boundOf(paces) };
 }

@@ -62,7 +62,7 @@ export async function reportFailure(
 
 async function runParsed(ports: Ports, queues: Queues, message: Message): Promise<void> {
   if (message.stage === 'advance') {
-    await advance(ports, message.job, messages => sendWork(queues, messages), message.resume);
+    await advance(ports, message.job, messages => sendWork(queues, messages), { resume: message.resume ?? false });
     return;
   }
   if (!(await runPiece(ports, queues, message))) return;

@@ -1,10 +1,12 @@
 /** Submissions: packing label maps into one, and saying what is wrong with one before anything is scored. */
 import { type Method, parseMethod } from '#core/benchmark/submission';
-import { PermanentError } from '#core/errors';
+import { PermanentError, RejectedInput } from '#core/errors';
 import { encodeImageNetSPng } from '#core/formats/png-index';
+import { presentIds } from '#core/labels/present-ids';
 import type { Matching } from '#core/metrics/matching';
-import { readMatching } from '#core/metrics/saved-matching';
-import { decodeMask, listMasks } from './ground-truth.ts';
+import { listedIds, readMatching, writeMatching } from '#core/metrics/saved-matching';
+import { foreignId } from './count-pairs.ts';
+import { classesOfMasks, decodeMask, listMasks, readTruth } from './ground-truth.ts';
 import { mapInOrder } from './in-flight.ts';
 import type { ImageCodec, ObjectStore } from './ports.ts';
 
@@ -26,27 +28,36 @@ export interface SubmissionContent {
 const filesAtOnce = 8;
 const mostNamed = 3;
 
-/** The files of a zip: the method, the matching if there is one, and every label map as ImageNet-S stores it. */
+/**
+ * The files of a zip: the method, every label map as ImageNet-S stores it, and the matching if there is one, with null for ids that it
+ * does not know of.
+ * @param tell is given those ids, where there are any
+ */
 export async function* packSubmission(
   { images, labels }: { images: Pick<ImageCodec, 'inflate' | 'deflate'>; labels: ReadStore },
-  { method, matching }: { readonly method: string; readonly matching?: string | undefined },
+  { method, matching: given }: { readonly method: string; readonly matching?: string | undefined },
+  tell: (unmatched: readonly number[]) => void = () => undefined,
 ): AsyncGenerator<SubmissionFile> {
   parseMethod(method);
+  const matching = given === undefined ? undefined : readMatching(given, 'match.json', 'auto');
   const encoder = new TextEncoder();
   yield { name: 'method.txt', bytes: encoder.encode(method) };
-  if (matching !== undefined) {
-    readMatching(matching, 'match.json', 'auto');
-    yield { name: 'match.json', bytes: encoder.encode(matching) };
-  }
   const names = await listMasks({ store: labels }, '');
   if (names.length === 0) throw new PermanentError('there is no label map (.png) to pack');
+  const seen = new Set<number>();
   yield* mapInOrder(names, filesAtOnce, async name => {
     const { width, height, ids } = await decodeMask({ images }, (await labels.get(name))!, `label map ${name}`);
-    return {
-      name,
-      bytes: await encodeImageNetSPng({ width, height, data: ids }, (b, runs) => images.deflate(b, runs)),
-    };
+    const map = { width, height, data: ids };
+    for (const id of presentIds(map)) seen.add(id);
+    const bytes = await encodeImageNetSPng(map, (b, runs) => images.deflate(b, runs));
+    return { name, bytes };
   });
+  if (!matching) return;
+  const listed = new Set(listedIds(matching));
+  const unmatched = [...seen].filter(id => !listed.has(id)).sort((a, b) => a - b);
+  if (unmatched.length > 0) tell(unmatched);
+  const text = writeMatching(Object.fromEntries(matching.classOf), [...(matching.unmatched ?? []), ...unmatched]);
+  yield { name: 'match.json', bytes: encoder.encode(text) };
 }
 
 /**
@@ -71,6 +82,44 @@ export async function readSubmission(
   if (maps.length === 0) throw new PermanentError('no label map (.png) in the zip');
   if (masks) assertComplete(maps, masks);
   return { method, matching, maps };
+}
+
+/** Ground truth at hand, for a look before a zip is sent. */
+export interface KnownTruth {
+  readonly store: ReadStore;
+  /** Prefix of the masks. */
+  readonly masks: string;
+}
+
+/**
+ * What is wrong with the label maps themselves, one line each: unreadable, of another size than the mask, or with ids that stand for
+ * nothing.
+ * @param classes N; default: by the ground truth, if that is at hand, else any id may be a class
+ */
+export async function* problemsOfMaps(
+  images: Pick<ImageCodec, 'inflate'>,
+  zip: ReadStore,
+  { maps, matching }: SubmissionContent,
+  { truth, classes }: { truth?: KnownTruth | undefined; classes?: number | undefined },
+): AsyncGenerator<string> {
+  const rules = { masks: truth?.masks ?? '', classes, background: 'auto' as const };
+  const highest = truth ? await classesOfMasks({ store: truth.store, images }, rules) : classes;
+  const wrong = highest === undefined ? undefined : [...(matching?.classOf ?? [])].find(([, id]) => id > highest);
+  if (wrong) yield `match.json matches ${wrong[0]} to class ${wrong[1]}, above the highest class ${highest}`;
+  const known = matching ? new Set(listedIds(matching)) : undefined;
+  const isKnown = (id: number) => (known ? known.has(id) : highest === undefined || id <= highest);
+  const look = async (name: string): Promise<string | undefined> => {
+    try {
+      const { ids, ...size } = await decodeMask({ images }, (await zip.get(name))!, `label map ${name}`);
+      if (truth) await readTruth({ store: truth.store, images }, rules, name, size);
+      const foreign = presentIds({ ...size, data: ids }).find(id => !isKnown(id));
+      return foreign === undefined ? undefined : foreignId(name, foreign).message;
+    } catch (error) {
+      if (error instanceof PermanentError || error instanceof RejectedInput) return error.message;
+      throw error;
+    }
+  };
+  for await (const problem of mapInOrder(maps, filesAtOnce, look)) if (problem !== undefined) yield problem;
 }
 
 const noMethod = (elsewhere: string | undefined) =>

@@ -30,6 +30,8 @@ export async function submit(
     throw new PermanentError(`${name} is no name for a job; give one with --job: letters, digits, ".", "_", "-"`);
   await assertFilled(store, request.images, 'images');
   if (request.masks) await assertFilled(store, request.masks, 'masks');
+  if (request.kind === 'run' && request.valImages) await assertFilled(store, request.valImages, 'validation images');
+  if (request.kind === 'run' && request.valMasks) await assertFilled(store, request.valMasks, 'validation masks');
   for (const [key, bytes] of files) await putOnce(store, key, bytes);
   if (await store.putNew(keys.request(name), document)) return { job: name, outcome: 'submitted' };
   const standing = await store.get(keys.request(name));

@@ -27,7 +27,7 @@ export async function sweep(ports: Pick<Ports, 'store' | 'clock'>, queues: Queue
 
 async function sweepJob(ports: Pick<Ports, 'store' | 'clock'>, queues: Queues, job: string): Promise<SweptJob> {
   try {
-    const { stage } = await advance(ports, job, messages => sendWork(queues, messages));
+    const { stage } = await advance(ports, job, messages => sendWork(queues, messages), { look: true });
     if (stage === 'done') await ports.store.delete(keys.running(job));
     return { job, stage };
   } catch (error) {

@@ -7,7 +7,7 @@ export interface VectorSource {
   readonly dimension: number;
   /** One pass over all blocks, in the same order and cut every time. Passes do not overlap. */
   blocks(): AsyncIterable<Float32Array> | Iterable<Float32Array>;
-  /** Takes a block back after use, perhaps under a new object. */
+  /** Takes a block back after use, perhaps under a new object: the next blocks may be written into it. */
   giveBack(index: number, block: Float32Array): void;
 }
 
@@ -28,13 +28,20 @@ export function blocksInMemory(blocks: Float32Array[], dimension: number): Vecto
   };
 }
 
-/** Vectors that are read anew in every pass (from shards, say), and cut into blocks of the given rows whatever comes. */
+/**
+ * Vectors that are read anew in every pass (from shards, say), and cut into blocks of the given rows whatever comes. Blocks
+ * that come back are filled again.
+ */
 export function streamedBlocks(
   { count, dimension }: { count: number; dimension: number },
   open: () => AsyncIterable<Float32Array>,
   rows: number,
 ): VectorSource {
-  return { count, dimension, blocks: () => recut(open(), dimension, rows), giveBack: () => {} };
+  const spare: Float32Array[] = [];
+  const giveBack = (_: number, block: Float32Array) => {
+    if (block.length === rows * dimension && !spare.includes(block)) spare.push(block);
+  };
+  return { count, dimension, blocks: () => recut(open(), dimension, rows, spare), giveBack };
 }
 
 /** The source itself, or its vectors in memory if they take no more than so many bytes. */
@@ -67,21 +74,22 @@ export function rowsPerBlock(clusters: number): number {
 export async function gatherRows(source: VectorSource, indices: Int32Array): Promise<VectorSet> {
   const { dimension } = source;
   const data = new Float32Array(indices.length * dimension);
-  let found = 0;
-  let first = 0;
+  let [found, first, index] = [0, 0, 0];
   for await (const block of source.blocks()) {
     const set = { data: block, count: block.length / dimension, dimension };
     for (; found < indices.length && indices[found]! < first + set.count; found++) {
       data.set(row(set, indices[found]! - first), found * dimension);
     }
     first += set.count;
+    source.giveBack(index++, block);
     if (found === indices.length) break;
   }
   return { data, count: indices.length, dimension };
 }
 
-async function* recut(pieces: AsyncIterable<Float32Array>, dimension: number, rows: number) {
-  let block = new Float32Array(rows * dimension);
+async function* recut(pieces: AsyncIterable<Float32Array>, dimension: number, rows: number, spare: Float32Array[]) {
+  const empty = () => spare.pop() ?? new Float32Array(rows * dimension);
+  let block = empty();
   let filled = 0;
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length; ) {
@@ -91,9 +99,10 @@ async function* recut(pieces: AsyncIterable<Float32Array>, dimension: number, ro
       filled += taken.length;
       if (filled < block.length) continue;
       yield block;
-      block = new Float32Array(rows * dimension);
+      block = empty();
       filled = 0;
     }
   }
   if (filled > 0) yield block.slice(0, filled);
+  spare.push(block);
 }

@@ -174,17 +174,21 @@ describe('wrong masks', () => {
     await refuses(/no image has a mask among the 0 under .*images\/; 0000\.jpg needs 0000\.png/, ...withMasks(images));
     const some = join(room, 'some', 'masks');
     cpSync(masks, some, { recursive: true });
+    const early = join(room, 'early');
+    const beforehand = (...more: string[]) => smallRun(images, early, ...more);
     await refuses(
       /mask 0\d+\.png holds id \d+, above the highest class 2; give --classes/,
-      ...withMasks(some, '--classes', '2'),
+      ...beforehand('--masks', some, '--classes', '2'),
     );
     writeFileSync(join(some, '0004.png'), await png(20, 10, 1));
-    await refuses(/mask 0004\.png is 20×10, but its label map is 320×240/, ...withMasks(some));
+    const otherSize = /mask 0004\.png is 20×10, but its image is shown at 320×240; both must have the same size/;
+    await refuses(otherSize, ...beforehand('--masks', some));
+    await refuses(otherSize, ...beforehand('--val-images', images, '--val-masks', some));
     writeFileSync(join(some, '0004.png'), 'no PNG');
-    await refuses(/mask 0004\.png/, ...withMasks(some));
+    await refuses(/mask 0004\.png/, ...beforehand('--masks', some));
     rmSync(join(some, '0004.png'));
-    const early = join(room, 'early');
-    await refuses(/there is no mask 0004\.png; add it/, ...smallRun(images, early, '--masks', some));
+    await refuses(/there is no mask 0004\.png; add it/, ...beforehand('--masks', some));
+    await refuses(/there is no mask 0004\.png; add it/, ...beforehand('--val-images', images, '--val-masks', some));
     expect(filesBelow(early).filter(name => name.includes('/attend/'))).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 /** Every option of `run` in the same folder, one after another: valid results, and a model that gives the same labels. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
@@ -58,5 +58,37 @@ describe('every option gives valid results', () => {
       const [first, second] = [await readIds(base, 'labels', name), await readIds(predicted, 'labels', name)];
       expect(Buffer.compare(Buffer.from(first.ids.buffer), Buffer.from(second.ids.buffer)), name).toBe(0);
     }
+  });
+});
+
+describe('--val-images and --val-masks', () => {
+  const metricsOf = (...path: string[]) => JSON.parse(readFileSync(join(base, ...path, 'metrics.json'), 'utf8'));
+
+  it('say where the threshold and the matching come from, and leave nothing behind without them', async () => {
+    const fromMasks = ['--threshold', 'from-masks', '--masks', masks];
+    const own = await doneJson<RunSummary>(...baseCommand(...fromMasks));
+    expect(metricsOf().matchingKind).toBe('image');
+    const validation = ['--val-images', few, '--val-masks', masks];
+    const { threshold } = await doneJson<RunSummary>(...baseCommand(...fromMasks, ...validation));
+    expect(threshold).not.toBe(own.threshold);
+    expect(metricsOf('validation')).toMatchObject({ images: 2, matchingKind: 'image', threshold });
+    const saved = JSON.parse(readFileSync(join(base, 'match.json'), 'utf8'));
+    expect(saved).toMatchObject(metricsOf('validation').matching);
+    const { matching, miou } = metricsOf();
+    expect(matching).toEqual(saved);
+    const measured = ['--masks', masks, '--matching', join(base, 'match.json')];
+    expect(await doneJson('evaluate', '--predictions', join(base, 'labels'), ...measured)).toMatchObject({
+      matchingKind: 'match.json',
+      matching,
+      miou,
+    });
+    expect(filesBelow(join(base, 'validation', 'labels'))).toEqual(['0001.png', '0006.png']);
+    expect(await readIds(base, 'labels', '0006.png')).toEqual(await readIds(base, 'validation/labels', '0006.png'));
+
+    const alone = await doneJson<RunSummary>(...baseCommand('--threshold', 'from-masks', ...validation));
+    expect(alone).toMatchObject({ threshold, metrics: null });
+    expect(readFileSync(join(base, 'report', 'index.html'), 'utf8')).toContain('2 images of the validation set');
+    await done(...baseCommand());
+    expect(['match.json', 'validation', 'metrics.json'].filter(name => existsSync(join(base, name)))).toEqual([]);
   });
 });

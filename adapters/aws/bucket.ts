@@ -1,5 +1,6 @@
 /** One bucket, and how it is asked: the client, its time limits and its patience. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { usualPartBytes } from '#core/job/requests';
 import { type Answer, ask, type Patience, timeLimits, usualPatience } from './ask.ts';
 
 export interface BucketOptions {
@@ -7,11 +8,9 @@ export interface BucketOptions {
   /** Region, endpoint, credentials. Default: what the environment says. */
   readonly client?: S3ClientConfig;
   readonly patience?: Patience;
-  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 128 MiB: every part is a request that is paid for. */
+  /** Larger objects are written and read in parts of this size. S3 takes no smaller parts than 5 MiB. Default 256 MiB: every part is a request that is paid for. */
   readonly partBytes?: number;
 }
-
-export const usualPartBytes = 128 * 2 ** 20;
 
 export class Bucket {
   readonly name: string;

@@ -27,12 +27,30 @@ export async function writeObject(
   condition: Condition,
 ): Promise<string | undefined> {
   const id = randomUUID();
-  const put = { ...bucket.at(key), Body: bytes, Metadata: { [writeId]: id }, ...condition };
+  const put = {
+    ...bucket.at(key),
+    Body: bytes,
+    ContentType: contentType(key),
+    Metadata: { [writeId]: id },
+    ...condition,
+  };
   const answer = await bucket.ask('write', key, () => bucket.s3.send(new PutObjectCommand(put)));
   if (answer.kind === 'done') return answer.value.ETag;
   if (answer.kind === 'absent' && !('IfMatch' in condition)) throw noAnswer(bucket, key);
   return answer.perhapsDone ? etagIfOurs(bucket, key, id) : undefined;
 }
+
+/** What a browser does with an object is up to this: without it, it saves pages instead of showing them. */
+const contentTypes: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  json: 'application/json',
+  csv: 'text/csv; charset=utf-8',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+};
+
+const contentType = (key: string): string =>
+  contentTypes[key.slice(key.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
 
 /** "Not found" to a write that presupposes nothing. */
 const noAnswer = (bucket: Bucket, key: string): Error =>
@@ -76,6 +94,7 @@ async function beginUpload(bucket: Bucket, key: string): Promise<Upload> {
   const id = randomUUID();
   const options = {
     ...bucket.at(key),
+    ContentType: contentType(key),
     Metadata: { [writeId]: id },
     ChecksumAlgorithm: 'CRC32',
     ChecksumType: 'FULL_OBJECT',

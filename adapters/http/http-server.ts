@@ -1,4 +1,5 @@
 /** A server for an application of standard requests and answers, on Node's own HTTP: limits, slow clients, a graceful stop. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -28,8 +29,8 @@ export interface HttpServer {
 /** Longer than load balancers keep idle connections, so that never the server closes one that is about to be used. */
 const keepAliveSeconds = 65;
 const mostConnections = 1024;
-/** What comes after an early answer is thrown away for so long, so that the client gets to read the answer. */
-const lingerSeconds = 2;
+/** What comes after an early answer is thrown away for so long: many clients read an answer only when they have sent everything. */
+const lingerSeconds = 10;
 
 /** @throws the system's error if the port is taken or not allowed */
 export async function listen(app: HttpApp, options: HttpServerOptions): Promise<HttpServer> {
@@ -40,6 +41,8 @@ export async function listen(app: HttpApp, options: HttpServerOptions): Promise<
     headersTimeout: Math.min(10, requestSeconds) * 1000,
     keepAliveTimeout: keepAliveSeconds * 1000,
     connectionsCheckingInterval: Math.min(1000, requestSeconds * 250),
+    // Without one it is refused below, with a reason.
+    requireHostHeader: false,
   });
   server.maxConnections = mostConnections;
   const state = { stopping: false };
@@ -79,18 +82,22 @@ async function answer(
   outgoing.on('error', () => undefined);
   const body = new IncomingBody(incoming, mayContinue ? outgoing : undefined);
   const request = requestOf(incoming, body);
-  const response = request ? await app.fetch(request) : Response.json(problem(400), problemInit(400));
+  const response = request ? await app.fetch(request) : refusal(400);
   const bytes = Buffer.from(await response.arrayBuffer());
   const headers = Object.fromEntries(response.headers);
   if (!headers['content-length'] && incoming.method !== 'HEAD') headers['content-length'] = String(bytes.length);
   if (state.stopping || !incoming.complete) headers.connection = 'close';
   outgoing.writeHead(response.status, headers);
-  outgoing.end(bytes, () => body.discard());
+  outgoing.write(bytes);
+  // The connection ends with the answer, and a client in the middle of sending would lose it.
+  await body.discarded();
+  outgoing.end();
 }
 
 /** Undefined where it is none that the standard allows. */
 function requestOf(incoming: IncomingMessage, body: IncomingBody): Request | undefined {
-  const { method = 'GET', url = '/' } = incoming;
+  const { method = 'GET', url = '/', httpVersion } = incoming;
+  if (httpVersion === '1.1' && incoming.headers.host === undefined) return undefined;
   try {
     const target = url.startsWith('/') ? `http://localhost${url}` : url;
     const headers = new Headers();
@@ -108,20 +115,22 @@ function requestOf(incoming: IncomingMessage, body: IncomingBody): Request | und
 class IncomingBody {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #incoming: IncomingMessage;
+  /** The client sends nothing before it is told to. */
+  #awaited: boolean;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   /** @param awaiting the answer to a client that waits for `100 Continue` before it sends */
   constructor(incoming: IncomingMessage, awaiting: ServerResponse | undefined) {
     this.#incoming = incoming;
-    let waits = awaiting;
+    this.#awaited = awaiting !== undefined;
     this.stream = new ReadableStream(
       {
         start: controller => {
           this.#controller = controller;
         },
         pull: () => {
-          waits?.writeContinue();
-          waits = undefined;
+          if (this.#awaited) awaiting?.writeContinue();
+          this.#awaited = false;
           incoming.resume();
         },
         cancel: () => {
@@ -141,14 +150,17 @@ class IncomingBody {
     incoming.on('close', () => this.#finish(new Error('the client went away')));
   }
 
-  /** After the answer: the rest of the body is read and forgotten, for a moment. */
-  discard(): void {
-    if (this.#incoming.complete) return;
+  /** After the answer: the rest of the body is read and forgotten, for a while. */
+  async discarded(): Promise<void> {
+    if (this.#incoming.complete || this.#incoming.closed || this.#awaited) return;
     this.#controller = undefined;
     this.#incoming.resume();
     const { socket } = this.#incoming;
     const cut = setTimeout(() => socket.destroy(), lingerSeconds * 1000);
-    this.#incoming.once('close', () => clearTimeout(cut));
+    await new Promise<void>(resolve => {
+      this.#incoming.once('end', resolve).once('close', resolve);
+    });
+    clearTimeout(cut);
   }
 
   #finish(error?: Error): void {
@@ -165,14 +177,20 @@ const details: Readonly<Record<number, string>> = {
   431: 'the headers are too large',
 };
 
-const problem = (status: number) => ({
-  type: `/problems/http-${status}`,
-  title: STATUS_CODES[status],
-  status,
-  detail: details[status],
-});
+const problem = (status: number, requestId: string) =>
+  JSON.stringify({
+    type: `/problems/http-${status}`,
+    title: STATUS_CODES[status],
+    status,
+    detail: details[status],
+    requestId,
+  });
 
-const problemInit = (status: number) => ({ status, headers: { 'content-type': 'application/problem+json' } });
+function refusal(status: number): Response {
+  const id = randomUUID();
+  const headers = { 'content-type': 'application/problem+json', 'x-request-id': id };
+  return new Response(problem(status, id), { status, headers });
+}
 
 /** What never became a request is answered here. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -181,9 +199,10 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const body = JSON.stringify(problem(status));
+  const id = randomUUID();
+  const body = problem(status, id);
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nX-Request-Id: ${id}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }

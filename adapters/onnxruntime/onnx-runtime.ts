@@ -49,6 +49,12 @@ async function smallestGraph(): Promise<Uint8Array> {
   return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
 }
 
+/**
+ * Builds of the runtime report their use to its makers and keep a file of it in the home folder, unless this is
+ * set before it is loaded: nobody asked for that. Only here in the main thread does it reach the system's environment.
+ */
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** Threads kept between models; starting one takes a tenth of a second. */
 const mostIdle = 4;
 
@@ -85,18 +91,18 @@ export class OnnxRuntime implements ModelRunner {
     this.#idle.push(Session.start());
   }
 
-  async load(model: Uint8Array, { sessions, threadsPerSession, largeGraph = false }: ModelOptions): Promise<Model> {
-    // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
-    const options = { ...sessionOptions(this.device, threadsPerSession), enableMemPattern: !largeGraph };
-    const open = async (): Promise<Session> => {
+  async load(model: Uint8Array, wanted: ModelOptions): Promise<Model> {
+    const { sessions, threadsPerSession, threadsAlone = threadsPerSession, largeGraph = false } = wanted;
+    const open = async (threads = threadsPerSession): Promise<Session> => {
       try {
-        return await this.#open(model, options);
+        // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
+        return await this.#open(model, { ...sessionOptions(this.device, threads), enableMemPattern: !largeGraph });
       } catch (error) {
         throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${(error as Error).message}`);
       }
     };
     const letGo = (letGo: readonly Session[]) => this.#keep(pool, letGo);
-    const pool = new SessionPool(await open(), { most: sessions, open, letGo });
+    const pool = new SessionPool(await open(threadsAlone), { most: sessions, open: () => open(), letGo });
     this.#models.add(pool);
     return pool;
   }

@@ -111,6 +111,8 @@ export class SessionPool implements Model {
     }
     const next = this.#waiting.shift();
     if (next) next.resolve(session);
+    // The first one may have more threads: whoever comes alone gets it.
+    else if (session === this.#sessions[0]) this.#free.unshift(session);
     else this.#free.push(session);
   }
 

@@ -1,7 +1,10 @@
 /** Runs one session at a time in a worker thread, because `session.run` blocks the thread that calls it. Plain JavaScript: Node 20 starts no worker from TypeScript. */
 
+import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
-import ort from 'onnxruntime-node';
+
+/** As CommonJS, which it is: its many small files load faster that way. @type {typeof import('onnxruntime-node')} */
+const ort = createRequire(import.meta.url)('onnxruntime-node');
 
 /**
  * @typedef {import('#pipeline/ports').TensorValue} TensorValue

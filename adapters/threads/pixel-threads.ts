@@ -18,13 +18,14 @@ class PixelThread {
 
   constructor(script: URL) {
     this.#worker = new Worker(script);
-    this.#worker.unref();
     this.#worker.on('online', () => {
       this.ready = true;
     });
     this.#worker.on('message', (answer: PixelAnswer) => this.#answered(answer));
     this.#worker.on('error', error => this.#end(error));
     this.#worker.on('exit', code => this.#end(new Error(`a thread for pixels ended (exit code ${code})`)));
+    // Last, since listening for messages keeps the process alive.
+    this.#worker.unref();
   }
 
   /** The arrays are moved away. @throws Error of the work, or if the thread ends instead of answering */

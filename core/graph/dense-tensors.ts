@@ -2,6 +2,7 @@
 import { type ImageInput, imageInput, spatialAxes } from './image-input.ts';
 import type { ImportedModel } from './import.ts';
 import type { NodeProto } from './onnx.ts';
+import { handsOn, withoutPlaces } from './places.ts';
 import { type Probe, probe, type Size } from './probe.ts';
 import type { Dim, ElementType, Tensor } from './tensor.ts';
 
@@ -45,9 +46,6 @@ const usualSides = [224, 256, 384, 448, 512, 518, 336, 320, 288, 240, 192, 160, 
 const mostExtraTokens = 32;
 
 const floats: ReadonlySet<ElementType> = new Set(['float32', 'float16', 'float64', 'bfloat16']);
-
-/** Whether a node hands on what the image shows, not only how large it is. */
-const handsOn = ({ opType = '' }: NodeProto) => opType !== 'Shape' && opType !== 'Size';
 
 /** Positions of the last node that reads each tensor for its numbers; outputs of the file are not read by a node. */
 function lastUses(nodes: readonly NodeProto[]): ReadonlyMap<string, number> {
@@ -197,7 +195,10 @@ const tokensAt = (dims: readonly number[], { seen, guessed }: Grids, size: Size)
 function shapesAt(model: ImportedModel, found: ReadonlyMap<string, Shape>, at: Probe, size: Size): Map<string, Shape> {
   const grids = possibleGrids(found, at, size);
   const shapes = new Map<string, Shape>();
+  // A hundred boxes are no grid of ten by ten.
+  const lost = withoutPlaces(model, at);
   for (const name of model.tensorNames) {
+    if (lost.has(name)) continue;
     const dims = sizesOf(name, [at])?.[0];
     const shape = dims?.length === 4 ? mapAt(dims, grids, size) : dims?.length === 3 && tokensAt(dims, grids, size);
     if (shape) shapes.set(name, shape);

@@ -138,12 +138,22 @@ export function resizeNearest(image: RgbImage, width: number, height: number): R
  * Nearest neighbour with half-pixel centres, for ids, which must never be blended.
  * @throws RangeError if a side is no positive integer
  */
-export function resizeLabelMap(map: LabelMap, width: number, height: number): LabelMap {
+export const resizeLabelMap = (map: LabelMap, width: number, height: number): LabelMap =>
+  pickIds(map, width, height, nearestPositions);
+
+/**
+ * Nearest neighbour as the method resizes ids: source = floor(target · size / target size) (method 2.5, 5.3).
+ * @throws RangeError if a side is no positive integer
+ */
+export const floorLabelMap = (map: LabelMap, width: number, height: number): LabelMap =>
+  pickIds(map, width, height, (from, to) => Int32Array.from({ length: to }, (_, i) => Math.floor((i * from) / to)));
+
+function pickIds(map: LabelMap, width: number, height: number, positions: typeof nearestPositions): LabelMap {
   assertSides(width, height);
   const data = new Uint16Array(width * height);
-  const columns = nearestPositions(map.width, width);
+  const columns = positions(map.width, width);
   let o = 0;
-  for (const y of nearestPositions(map.height, height)) {
+  for (const y of positions(map.height, height)) {
     for (const x of columns) data[o++] = map.data[y * map.width + x]!;
   }
   return { width, height, data };

@@ -2,7 +2,7 @@
 import { dollarsPerMillion, estimate, imagesPerTar, networkCosts, requestDollars } from './estimate.ts';
 import { shardSize } from './plan.ts';
 import { instanceTypes, prices } from './prices.ts';
-import { jobRequests } from './requests.ts';
+import { jobRequests, usualPartBytes } from './requests.ts';
 
 const rates = [50, 100, 200, 400];
 const sizes = [1_200_000, 100_000_000];
@@ -55,7 +55,7 @@ const perShard = (images: number, perTar: number): number =>
       perTar,
       embeddedBytes: 4 * 384 * 4,
       labelBytes: 3000,
-      partBytes: 128 * 2 ** 20,
+      partBytes: usualPartBytes,
       imagesPerSecond: 100,
     }),
   );

@@ -1,7 +1,7 @@
 /** What a job will take before it is begun: hours and dollars, from a table of prices and rates that are assumed or measured. */
 import { shardSize } from './plan.ts';
 import { type InstanceType, prices } from './prices.ts';
-import { jobRequests, type RequestCounts } from './requests.ts';
+import { jobRequests, type RequestCounts, usualPartBytes } from './requests.ts';
 
 /** Arithmetic of one forward pass at 256 pixels, in 10⁹ operations (twice the multiply-adds), of networks people bring. */
 export const networkCosts = {
@@ -66,7 +66,6 @@ export interface Estimate {
 /** A label map takes about so much, packed as PNG. */
 const labelBytes = 3000;
 const vectorsPerImage = 4;
-const partBytes = 128 * 2 ** 20;
 export const imagesPerTar = (imageBytes: number): number =>
   Math.max(1, Math.min(4096, Math.floor((512 * 2 ** 20) / imageBytes)));
 
@@ -84,11 +83,11 @@ export function estimate(question: EstimateQuestion): Estimate {
     perTar,
     embeddedBytes,
     labelBytes,
-    partBytes,
+    partBytes: usualPartBytes,
     imagesPerSecond: (rates.embed + rates.label) / 2,
   });
   const archives = images / perTar;
-  const uploads = packed ? archives * (1 + Math.ceil((perTar * imageBytes) / partBytes) + 2) : images;
+  const uploads = packed ? archives * (1 + Math.ceil((perTar * imageBytes) / usualPartBytes) + 2) : images;
   const dollars = {
     machines: machineHours * (market === 'spot' ? machine.spot : machine.onDemand),
     requests: requestDollars(requests),

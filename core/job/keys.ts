@@ -42,6 +42,8 @@ export const keys = {
   /** The table of a benchmark protocol. */
   leaderboard: (protocol: string) => `leaderboard/${protocol}.json`,
   leaderboards: 'leaderboard/',
+  /** The same table for people. */
+  leaderboardPage: (protocol: string) => `leaderboard/${protocol}.html`,
 
   model: (model: string, version: string, file: string) => `models/${model}/${version}/${file}`,
   currentModel: (model: string) => `models/${model}/current.json`,

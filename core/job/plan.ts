@@ -27,8 +27,10 @@ export interface Plan {
   readonly shards: readonly string[];
   /** Clusters asked for or chosen, `auto` while the job is still to find them; 0 when a model is applied. */
   readonly clusters: number | 'auto';
-  /** Classes of the ground truth; undefined without masks. */
+  /** Classes of the ground truth, that of the validation set too; undefined without masks. */
   readonly classes?: number | undefined;
+  /** Fingerprint of the validation set's images, which lie in one shard of their own. */
+  readonly validation?: string;
   /** What each stage's outputs depend on, eight hex digits. */
   readonly fingerprints: Readonly<Record<Stage, string>>;
 }
@@ -39,13 +41,18 @@ export const finalLabels = ({ request }: Plan): 'label' | 'finetune' =>
 
 /** Listings up to this many images are planned in one go; larger ones block by block, a block being so many. */
 export const listingBlock = 65_536;
+/** A block is kept as lines of so many images: shards are put together from whole lines. */
+export const listingLine = 2048;
 
 /**
  * Images per shard: few enough to lose minutes only when a machine dies, many enough that requests cost nothing
- * (docs/scale.md). A power of two, so that blocks are whole shards.
+ * (docs/scale.md). A power of two, so that blocks are whole shards and long listings' shards whole lines.
  */
 export const shardSize = (images: number): number =>
-  images <= listingBlock ? 256 : images <= 1_000_000 ? 2048 : 32_768;
+  images <= listingBlock ? 256 : images <= 1_000_000 ? listingLine : 32_768;
+
+/** In place of a number: the shard that holds the images of the validation set. */
+export const validationShard = 'validation';
 
 export const shardName = (index: number): string => String(index).padStart(6, '0');
 

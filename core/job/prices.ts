@@ -22,6 +22,12 @@ export const prices = {
     'g5.xlarge': { gpu: 'A10G', gpuMemory: 24, cores: 4, onDemand: 1.006, spot: 0.42, teraflops: 31.2 },
     'g6.xlarge': { gpu: 'L4', gpuMemory: 24, cores: 4, onDemand: 0.805, spot: 0.34, teraflops: 30.3 },
   } satisfies Record<string, InstancePrice>,
+  /** Machines that environments may name beside those above: the same GPU, eight cores. Dollars per hour. */
+  larger: {
+    'g4dn.2xlarge': { onDemand: 0.752, spot: 0.3 },
+    'g5.2xlarge': { onDemand: 1.212, spot: 0.51 },
+    'g6.2xlarge': { onDemand: 0.978, spot: 0.42 },
+  } satisfies Record<string, Pick<InstancePrice, 'onDemand' | 'spot'>>,
   /** Dollars per million requests. */
   s3Put: 5,
   s3List: 5,
@@ -35,3 +41,10 @@ export const prices = {
 
 export type InstanceType = keyof typeof prices.instances;
 export const instanceTypes = Object.keys(prices.instances) as InstanceType[];
+
+/** @returns undefined for a machine that is not in the table */
+export function dollarsPerHour(type: string, market: 'spot' | 'on-demand'): number | undefined {
+  const known: Record<string, Pick<InstancePrice, 'onDemand' | 'spot'>> = { ...prices.instances, ...prices.larger };
+  const price = Object.hasOwn(known, type) ? known[type] : undefined;
+  return market === 'spot' ? price?.spot : price?.onDemand;
+}

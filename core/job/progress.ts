@@ -1,6 +1,6 @@
 /** What may start next is a pure function of which markers exist. */
 import { candidateClusters } from '../clustering/candidate-clusters.ts';
-import { finalLabels, type Plan } from './plan.ts';
+import { finalLabels, type Plan, validationShard } from './plan.ts';
 import type { Stage } from './stage.ts';
 
 /** Pieces that may run side by side; the next wave waits for all of them. */
@@ -49,11 +49,12 @@ export function waves(plan: Plan): Wave[] {
   all.push({ stage: 'label', pieces: shards });
   const tuned = finalLabels(plan) === 'finetune';
   if (tuned) all.push({ stage: 'finetune', pieces: [tunedPiece] }, { stage: 'finetune', pieces: shards });
+  const validated = plan.validation ? [validationShard] : [];
   if (request.masks) {
-    const pseudo = tuned ? shards.map(pseudoPiece) : [];
-    all.push({ stage: 'evaluate', pieces: request.kind === 'run' ? [...shards, ...pseudo, 'pixels'] : shards });
+    const more = request.kind === 'run' ? [...(tuned ? shards.map(pseudoPiece) : []), 'pixels'] : [];
+    all.push({ stage: 'evaluate', pieces: [...validated, ...shards, ...more] });
     all.push({ stage: 'evaluate', pieces: ['metrics'] });
-  }
+  } else if (validated.length) all.push({ stage: 'evaluate', pieces: validated });
   all.push({ stage: 'publish', pieces: ['publish'] });
   return all;
 }

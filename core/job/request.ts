@@ -35,6 +35,9 @@ export const runRequest = labelled.extend({
   /** How many images are clustered; all are labelled. Default: all. */
   sample: z.int().min(2).optional(),
   restarts: z.int().min(1).max(1000).default(10),
+  /** A validation set: where the threshold `from-masks` and the matching come from, in place of `masks`. Both or none. */
+  valImages: prefix('datasets').optional(),
+  valMasks: prefix('datasets').optional(),
   threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
   method: z.enum(['selflabel', 'pass']).default('selflabel'),
   attention: z.union([z.enum(['self-trained', 'pass', 'norm', 'border']), prefix('backbones')]).optional(),
@@ -75,8 +78,19 @@ export function parseRequest(document: unknown): JobRequest {
       ? { kind: 'run', ...restartsOf(document), ...document }
       : document;
   const parsed = request.safeParse(withKind);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return togetherOnly(parsed.data);
   throw new PermanentError(`the request is not usable: ${sayIssues(parsed.error)}`);
+}
+
+/** @throws PermanentError if what belongs together is not */
+function togetherOnly(request: JobRequest): JobRequest {
+  if (request.kind !== 'run') return request;
+  const { valImages, valMasks, masks, threshold } = request;
+  if ((valImages === undefined) !== (valMasks === undefined))
+    throw new PermanentError('the request is not usable: valImages and valMasks belong together');
+  if (threshold === 'from-masks' && !masks && !valMasks)
+    throw new PermanentError('the request is not usable: threshold from-masks needs masks, or valImages and valMasks');
+  return request;
 }
 
 /** The method takes the best of thirty k-means runs (2.4). */

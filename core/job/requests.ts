@@ -9,20 +9,23 @@ export interface RequestCounts {
   readonly sqs: number;
 }
 
+/** Larger objects are written and read in parts of this size. */
+export const usualPartBytes = 256 * 2 ** 20;
+
 /**
  * What the stages ask of S3 per shard, for a job without masks, with `sample` and packed images, when every object is one
- * part. A test counts a real job and compares.
+ * part and no image a copy of another. A test counts a real job and compares.
  */
 export const shardRequests = {
   attend: { get: 1, put: 0 },
   /** Of the reads one is the images. */
   embed: { get: 9, put: 3 },
   nearDuplicates: { get: 2, put: 0 },
-  catalog: { get: 5, put: 0 },
+  catalog: { get: 3, put: 0 },
   best: { get: 2, put: 0 },
   /** Of the reads one is the images. */
   label: { get: 8, put: 2 },
-  publish: { get: 7, put: 0 },
+  publish: { get: 6, put: 0 },
 } as const;
 
 /** Above so many images the receipt's lists are one object per shard. */
@@ -33,8 +36,9 @@ const fixedRequests = { get: 400, put: 50 } as const;
 const classRequests = { get: 9, put: 18 } as const;
 /** A piece's messages: received, deleted, "finished" sent, and that received and deleted in batches of ten. */
 const messagesPerPiece = 3 + 2 / 10;
-/** Seconds between two signs of life while a piece is worked on. */
-const heartbeatSeconds = 100;
+/** Seconds between two signs of life while a piece is worked on: one for it, one for the piece that waits behind it. */
+const heartbeatSeconds = 200;
+const heldMessages = 2;
 
 export interface Layout {
   readonly images: number;
@@ -89,7 +93,7 @@ export function stageRequests(layout: Layout): RequestCounts {
   // Each pass reads a shard's images in one request per archive, loose ones one by one; the first is counted in the table.
   const more = 2 * Math.max(0, Math.ceil(images / perTar) - shards);
   const lists = images > listedAbove ? 1 : 0;
-  const beats = (2 * images) / layout.imagesPerSecond / heartbeatSeconds;
+  const beats = (heldMessages * 2 * images) / layout.imagesPerSecond / heartbeatSeconds;
   return {
     list: 1,
     // The catalog reads the embeddings once.
@@ -101,20 +105,17 @@ export function stageRequests(layout: Layout): RequestCounts {
   };
 }
 
-/** Finished pieces of which one call of `advance` hears when there are many: a batch of the control queue. */
-const controlBatch = 100;
 /** Waves without shards: each ends with a call of its own. */
 const smallWaves = 7;
 
-/** A call lists the markers there are, reads plan and state, and swaps the state. */
+/** A call lists the markers there are, reads plan and state, and swaps the state. On few machines pieces are heard of one by one. */
 function advanceRequests({ shards }: Layout): RequestCounts {
-  const calls = 2 * Math.ceil(shards / controlBatch) + smallWaves;
-  return {
-    list: calls * Math.ceil((2 * shards) / 1000),
-    get: 2 * calls,
-    put: calls,
-    sqs: Math.ceil((2 * shards) / 10),
-  };
+  const pieces = 2 * shards + smallWaves;
+  const calls = pieces + 1;
+  // The first thousand calls list one page, the next two, …
+  const fullPages = Math.floor(pieces / 1000);
+  const pages = 500 * fullPages * (fullPages + 1) + (calls - 1000 * fullPages) * (fullPages + 1);
+  return { list: pages, get: 2 * calls, put: calls, sqs: Math.ceil((2 * shards) / 10) };
 }
 
 /** Requests beyond one, for reading and writing an object in parts. */

@@ -12,16 +12,25 @@ export function stemOf(path: string): string {
  * @param inputs paths relative to the images' folder, all inputs of a job
  */
 export function labelPaths(inputs: readonly string[]): Map<string, string> {
-  const names = new Map(inputs.map(input => [input, stemOf(input)]));
+  const names = new Map<string, string>();
+  for (const input of inputs) names.set(input, stemOf(input));
   for (let settled = false; !settled; ) {
-    settled = true;
-    const sharers = new Map<string, string[]>();
-    for (const [input, name] of names) sharers.set(name, [...(sharers.get(name) ?? []), input]);
-    for (const [, sharing] of sharers) {
-      if (sharing.length === 1) continue;
-      for (const input of sharing) names.set(input, input);
-      settled = false;
-    }
+    const sharing = inputsThatShare(names);
+    for (const input of sharing) names.set(input, input);
+    settled = sharing.size === 0;
   }
-  return new Map([...names].map(([input, name]) => [input, `${name}.png`]));
+  for (const [input, name] of names) names.set(input, `${name}.png`);
+  return names;
+}
+
+/** Inputs whose name another one has too. */
+function inputsThatShare(names: ReadonlyMap<string, string>): Set<string> {
+  const first = new Map<string, string>();
+  const sharing = new Set<string>();
+  for (const [input, name] of names) {
+    const other = first.get(name);
+    if (other === undefined) first.set(name, input);
+    else sharing.add(input).add(other);
+  }
+  return sharing;
 }

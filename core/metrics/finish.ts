@@ -43,6 +43,8 @@ export interface Metrics {
   readonly matching: Readonly<Record<string, number>>;
   /** `image`, `pixel`, `none`, or the name of the file it came from. */
   readonly matchingKind: string;
+  /** Another matching is as good by the criterion of its kind. */
+  readonly matchingTied?: true;
   readonly pixelMatched: {
     readonly miou: number;
     readonly miouForeground: number | null;
@@ -101,6 +103,7 @@ export function finish(tally: Tally, options: FinishOptions): Metrics {
     perClass: perClass(whole, firstClass, options.names),
     matching: Object.fromEntries(matching.classOf),
     matchingKind: matching.kind,
+    ...(!matching.unique && { matchingTied: true as const }),
     pixelMatched: pixelMatched(tally, ids),
     nmi: options.nmi ?? null,
     clusterAccuracy: options.clusterAccuracy ?? null,

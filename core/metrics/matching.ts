@@ -12,6 +12,8 @@ export interface Matching {
   readonly kind: string;
   /** Class of each predicted id that has one; the others match nothing, background included. */
   readonly classOf: ReadonlyMap<number, number>;
+  /** Predicted ids that a file lists as standing for no class. */
+  readonly unmatched?: readonly number[];
   /** No other matching is as good by the criterion of this kind. */
   readonly unique: boolean;
 }

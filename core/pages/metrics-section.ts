@@ -19,7 +19,7 @@ export function metricsSection(metrics: MetricsFacts | null): Html {
   return section(
     'metrics',
     title,
-    html`Measured on ${countOf(metrics.images, 'image')} with masks of ${countOf(metrics.classes, 'class', 'classes')}. ${matchingWords(metrics.matchingKind)}`,
+    html`Measured on ${countOf(metrics.images, 'image')}${metrics.validation && ' of the validation set'} with masks of ${countOf(metrics.classes, 'class', 'classes')}. ${matchingWords(metrics.matchingKind)}`,
     html`${comparison(metrics)}${mainFigures(metrics)}${sizes(metrics)}${curve(metrics)}${perClass(metrics)}${skipped(metrics)}`,
   );
 }

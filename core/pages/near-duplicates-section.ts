@@ -15,8 +15,8 @@ export function nearDuplicatesSection({ groups, total, above }: NearDuplicateFac
     'near-duplicates',
     title,
     `${countOf(total.images, 'picture')} in ${countOf(total.groups, 'group')} look almost the same. ${rule} Labels are not changed by it.`,
-    html`<ul class="merges">${groups.map(entry)}</ul>
-<p class="more">${rest > 0 && html`${countOf(rest, 'more group')}; `}all of them are in <code>near-duplicates.csv</code>.</p>`,
+    html`<ul class="merges beside">${groups.map(entry)}</ul>
+<p class="more">${rest > 0 ? html`${countOf(rest, 'more group')}; all` : 'All'} of them are in <code>near-duplicates.csv</code>.</p>`,
   );
 }
 

@@ -255,6 +255,8 @@ export interface MetricsFacts extends BaselineFigures {
     readonly centredEllipse: BaselineFigures | null;
     readonly pixelKmeans: BaselineFigures | null;
   };
+  /** They are of the validation set: no masks of the photos themselves were given. */
+  readonly validation?: boolean;
   /** Images left out of the figures. */
   readonly skipped: readonly string[];
   /** mIoU by threshold, ascending; for `--threshold from-masks`. */

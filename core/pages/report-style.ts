@@ -40,6 +40,8 @@ footer{margin-top:4rem;padding-top:1.25rem;border-top:1px solid var(--line);colo
 .merges>li{background:var(--card);border:1px solid var(--line);border-radius:.9rem;padding:.8rem 1rem;margin-top:.75rem}
 .merges .gallery{margin:.6rem 0 .5rem;grid-template-columns:repeat(auto-fill,minmax(min(7rem,30%),1fr))}
 .merges span.t{cursor:default}
+.merges.beside{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:.75rem;margin-top:.75rem}
+.merges.beside>li{margin-top:0}
 .spectrum svg{display:block;width:100%;height:1.6rem;border-radius:.5rem;background:var(--well)}
 .spectrum figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;color:var(--soft);font-size:.875rem;margin-top:.4rem}
 .top h2.small{margin-bottom:.6rem}

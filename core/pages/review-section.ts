@@ -40,10 +40,13 @@ function estimate({ suggested, rule, secondsPerImage }: ReportData['review'], la
 drawing a mask anew takes longer.</span></p>`;
 }
 
+/** Classes named per picture, the largest: more of them would hide the picture. */
+const chipsShown = 6;
+
 const card = (item: ReviewItem, classes: ReadonlyMap<number, ClassFacts>): Html => html`
 <li>${pictureButton(item)}<div><p class="file">${name(item.image)}</p>
-<p>${item.classes.map(id => chip(id, classes.get(id)))}
-<span class="under">confidence ${figure(item.confidence, ratioText, 'no confidence was given')}</span></p>
+<p>${item.classes.slice(0, chipsShown).map(id => chip(id, classes.get(id)))}
+${item.classes.length > chipsShown && html`<span class="under">${item.classes.length - chipsShown} more ·</span> `}<span class="under">confidence ${figure(item.confidence, ratioText, 'no confidence was given')}</span></p>
 <ul class="reasons">${item.reasons.map(reason => html`<li>${reason}</li>`)}</ul></div></li>`;
 
 /** A link to a class in its colour. */

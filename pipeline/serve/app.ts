@@ -16,6 +16,8 @@ import { TokenCheck } from './token.ts';
 
 export interface ServeApp {
   fetch(request: Request): Promise<Response>;
+  /** Loads the model of requests that name none. @throws Problem if there is none, or it cannot be used */
+  prepare(): Promise<void>;
   /** New work is refused from now on. */
   stop(): void;
   /** To be called when nothing is under way any more. */
@@ -50,6 +52,10 @@ class App implements ServeApp {
     const { token } = options;
     if (token && !ports.tokenKeys) throw new Error('internal: tokens are asked for, but nobody knows the keys');
     this.#token = token && new TokenCheck(token, ports.tokenKeys!, ports.clock);
+  }
+
+  prepare(): Promise<void> {
+    return this.#shelf.use(undefined, async () => undefined);
   }
 
   stop(): void {

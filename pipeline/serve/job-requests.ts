@@ -46,32 +46,60 @@ const describe = ({ job, stage, stages, started, updated, error }: JobState): Jo
 });
 
 /** @throws Problem 404 */
-export async function readJob(ports: JobPorts, id: string): Promise<Job> {
-  const store = storeOf(ports);
-  const found = await readState(store, id);
-  if (found) return describe(found.state);
-  if (await store.head(keys.request(id))) return { id, stage: 'requested', stages: {}, error: null };
+export async function readJob({ store }: JobPorts, id: string): Promise<Job> {
+  const job = store && (await foundJob(store, id));
+  if (job) return job;
   throw new Problem('unknown-job', 'there is no job of this name; GET /v1/jobs lists them');
 }
 
-const jobKey = /^jobs\/([^/]+)\/(request|state)\.json$/;
+async function foundJob(store: ObjectStore, id: string): Promise<Job | undefined> {
+  const found = await readState(store, id);
+  if (found) return describe(found.state);
+  if (await store.head(keys.request(id))) return { id, stage: 'requested', stages: {}, error: null };
+  return undefined;
+}
 
-/** By id. @param after only jobs behind this id */
+const jobKey = /^jobs\/([^/]+)\//;
+
+/** Behind every key of a job and before those of the next: “0” follows “/”. */
+const endOf = (id: string): string => `${keys.jobsPrefix}${id}0`;
+
+/** Keys of one job that are passed over before the rest of them is skipped with another listing. */
+const manyKeys = 1000;
+
+/** In the order of their keys, in which `a-b` comes before `a`. A job may have a hundred thousand keys: they are not all listed. */
+async function* jobIds(store: ObjectStore, after: string): AsyncGenerator<string> {
+  let from = after === '' ? undefined : endOf(after);
+  for (let whole = false; !whole; ) {
+    whole = true;
+    let [last, passed] = ['', 0];
+    for await (const { key } of store.list(keys.jobsPrefix, from)) {
+      const id = jobKey.exec(key)?.[1];
+      if (id === undefined || (from !== undefined && key <= from)) continue;
+      if (id !== last) {
+        [last, passed] = [id, 0];
+        yield id;
+      } else if (++passed === manyKeys) {
+        [from, whole] = [endOf(id), false];
+        break;
+      }
+    }
+  }
+}
+
+/** In the order of their keys. @param after only jobs behind this one */
 export async function listJobs(
   ports: JobPorts,
   limit: number,
   after = '',
 ): Promise<{ jobs: readonly Job[]; next?: string }> {
-  if (!ports.store) return { jobs: [] };
+  const { store } = ports;
+  if (!store) return { jobs: [] };
   const ids: string[] = [];
-  for await (const key of ports.store.keys(keys.jobsPrefix)) {
-    const id = jobKey.exec(key)?.[1];
-    if (id === undefined || id <= after || id === ids.at(-1)) continue;
-    ids.push(id);
-    if (ids.length > limit) break;
-  }
+  for await (const id of jobIds(store, after)) if (ids.push(id) > limit) break;
   const page = ids.slice(0, limit);
-  const jobs = await Promise.all(page.map(id => readJob(ports, id)));
+  const found = await Promise.all(page.map(id => foundJob(store, id)));
+  const jobs = found.filter(job => job !== undefined);
   return ids.length > limit ? { jobs, next: page.at(-1)! } : { jobs };
 }
 

@@ -207,13 +207,16 @@ export class ModelShelf {
     const modelKey = `${prefix}model.onnx`;
     const card = await this.#cardOf(prefix);
     const bytes = await readObject(store, modelKey);
+    const { classes, tag } = await this.#classesOf(prefix, card);
+    // The session opens in a thread of its own; the hash is taken meanwhile, and what does not have it is never run.
+    const opening = naming(modelKey, () => labellerOf(this.#ports, card, bytes));
     const sha256 = this.#ports.digest.sha256(bytes);
     const wanted = published ?? card.hashes.model;
     if (wanted !== undefined && wanted !== sha256) {
+      await opening.then(({ model }) => model.release()).catch(() => undefined);
       throw new PermanentError(`${modelKey} is not the file that was published (SHA-256 differs); publish it again`);
     }
-    const { classes, tag } = await this.#classesOf(prefix, card);
-    const labeller = await naming(modelKey, () => labellerOf(this.#ports, card, bytes));
+    const labeller = await opening;
     const model = { name, sha256, card, labeller, classes, lookup: classLookup(classes) };
     return { model, stamp, prefix, classesTag: tag, users: 0, retired: false };
   }

@@ -16,14 +16,32 @@ export function validate<T>(name: BodyName, value: unknown, root = ''): T {
 }
 
 const violation = (errors: readonly ErrorObject[], root: string): Problem => {
-  const list = errors.slice(0, 10).map((error): Violation => {
-    const extra = (error.params as { additionalProperty?: string }).additionalProperty;
-    const what = extra === undefined ? '' : ` (“${extra.slice(0, 60)}”)`;
-    return { path: `${root}${error.instancePath}`, message: `${error.message ?? error.keyword}${what}` };
-  });
+  const list = telling(errors)
+    .slice(0, 10)
+    .map((error): Violation => {
+      const extra = (error.params as { additionalProperty?: string }).additionalProperty;
+      const what = extra === undefined ? '' : ` (“${extra.slice(0, 60)}”)`;
+      return { path: `${root}${error.instancePath}`, message: `${error.message ?? error.keyword}${what}` };
+    });
   const [first] = list;
   return new Problem('malformed', first ? `${first.path || 'the body'} ${first.message}` : 'invalid', { errors: list });
 };
+
+/**
+ * Where exactly one of several forms is wanted, each complains about not being the one that was meant: what is said instead is
+ * what is wrong inside of one, else the properties that they ask for.
+ */
+function telling(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const choice = errors.find(({ keyword }) => keyword === 'oneOf');
+  if (!choice) return errors;
+  const inside = errors.filter(({ instancePath }) => instancePath.startsWith(`${choice.instancePath}/`));
+  if (inside.length > 0) return inside;
+  const asked = errors.flatMap(({ instancePath, params }) =>
+    instancePath === choice.instancePath ? [params.missingProperty ?? params.additionalProperty ?? []].flat() : [],
+  );
+  const forms = [...new Set(asked as string[])].map(name => name.slice(0, 60));
+  return [{ ...choice, message: forms.length > 0 ? `must have exactly one of ${forms.join(', ')}` : choice.message! }];
+}
 
 /** The parameters an operation declares in one place, as one checked object. */
 export class Parameters {

@@ -84,6 +84,29 @@ describe('the server', () => {
     await assertAlive();
   });
 
+  it('is heard by a client that reads nothing before it has sent everything', async () => {
+    const head = 'POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 40000000\r\n\r\n';
+    const answer = await raw(head, async socket => {
+      socket.pause();
+      await new Promise<void>(resolve => socket.write(new Uint8Array(40_000_000), () => resolve()));
+      socket.resume();
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*problems\/too-large/);
+  });
+
+  it('gives a reason and an id where there is no request', async () => {
+    for (const [text, status] of [
+      ['rubbish\r\n\r\n', 400],
+      ['GET /healthz HTTP/1.1\r\n\r\n', 400],
+      [`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ] as const) {
+      const [head, body] = (await raw(text.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).split('\r\n\r\n');
+      expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*application/problem\\+json`));
+      const { requestId, detail } = JSON.parse(body!) as { requestId: string; detail: string };
+      expect([detail.length > 0, head!.toLowerCase().includes(`x-request-id: ${requestId}`)]).toEqual([true, true]);
+    }
+  });
+
   it('refuses a large body before it is sent where the client asks first', async () => {
     const head = `POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 40000000\r\nExpect: 100-continue\r\n\r\n`;
     const answer = await raw(head);

@@ -5,10 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  HeadBucketCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutObjectCommand,
+  type QueueConfiguration,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { GetQueueUrlCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { queueNames } from '#pipeline/settings';
+import { parseS3Event } from '#pipeline/s3-event';
+import { queueNames, triggers } from '#pipeline/settings';
 import { stageApi } from '../../infra/api-bundle.ts';
 import { clientAt, endpoint, s3ClientAt } from './cloud.ts';
 
@@ -21,13 +28,13 @@ const account = '123456789012';
 /** Not dev: its buckets are emptied by a function of CDK's, which this server does not run and waits for for ever. */
 const bucket = `selflabel-staging-${account}-us-east-1`;
 const outputs = join(mkdtempSync(join(tmpdir(), 'selflabel-deploy-')), 'outputs.json');
+const assembly = mkdtempSync(join(tmpdir(), 'selflabel-cdk-'));
 
 /** By name, not by number: the server takes addresses of templates apart. */
 const server = () => endpoint().replace('127.0.0.1', 'localhost');
 
 async function cdk(...words: string[]): Promise<string> {
   const shim = join(root, 'test/aws/localhost-names.cjs');
-  const output = mkdtempSync(join(tmpdir(), 'selflabel-cdk-'));
   const { stdout, stderr } = await run(
     process.execPath,
     // What a deployment would build is there: `true` does nothing.
@@ -39,7 +46,7 @@ async function cdk(...words: string[]): Promise<string> {
       '--build',
       'true',
       '--output',
-      output,
+      assembly,
       '--no-notices',
     ],
     {
@@ -69,6 +76,28 @@ beforeAll(async () => {
   );
 });
 
+interface Template {
+  readonly Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
+}
+interface Notification {
+  readonly Event: NonNullable<QueueConfiguration['Events']>[number];
+  readonly Queue: { 'Fn::GetAtt': [string, 'Arn'] };
+  readonly Filter: { S3Key: { Rules: { Name: 'prefix' | 'suffix'; Value: string }[] } };
+}
+
+/** What the template says of the bucket's events: real CloudFormation tells the bucket, the server leaves it out. */
+function notificationsOf({ Resources }: Template): QueueConfiguration[] {
+  const [data] = Object.values(Resources).filter(
+    ({ Type, Properties }) => Type === 'AWS::S3::Bucket' && Properties.NotificationConfiguration,
+  );
+  const { QueueConfigurations } = data!.Properties.NotificationConfiguration as { QueueConfigurations: Notification[] };
+  return QueueConfigurations.map(({ Event, Queue, Filter }) => ({
+    Events: [Event],
+    QueueArn: `arn:aws:sqs:us-east-1:${account}:${Resources[Queue['Fn::GetAtt'][0]]!.Properties.QueueName}`,
+    Filter: { Key: { FilterRules: Filter.S3Key.Rules } },
+  }));
+}
+
 describe('the deployed environment', () => {
   const s3 = () => new S3Client(s3ClientAt(endpoint()));
   const sqs = () => new SQSClient(clientAt(endpoint()));
@@ -87,6 +116,33 @@ describe('the deployed environment', () => {
     for (const queue of queueNames) {
       await expect(addressOf(queue)).resolves.toMatch(queue);
       await expect(addressOf(`${queue}-dead`)).resolves.toMatch(queue);
+    }
+  });
+
+  it('sends the events of its bucket to its queues, and of other keys none', async () => {
+    const file = join(assembly, 'selflabel-staging-pipeline.template.json');
+    const QueueConfigurations = notificationsOf(JSON.parse(readFileSync(file, 'utf8')) as Template);
+    expect(QueueConfigurations).toHaveLength(triggers.length);
+    const NotificationConfiguration = { QueueConfigurations };
+    await s3().send(new PutBucketNotificationConfigurationCommand({ Bucket: bucket, NotificationConfiguration }));
+    const sent = {
+      plan: ['jobs/a/request.json'],
+      'live-events': ['live/m/a b+ä.jpg', 'live/m/deep/er.jpg'],
+      submissions: ['submissions/free-50/team-1.zip'],
+    };
+    const others = [
+      'jobs/a/state.json',
+      'jobs/a/plan.json',
+      'datasets/d/images/live.jpg',
+      'submissions/free-50/notes.txt',
+    ];
+    for (const Key of [...Object.values(sent).flat(), ...others])
+      await s3().send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }));
+    for (const [queue, keys] of Object.entries(sent)) {
+      const QueueUrl = await addressOf(queue);
+      const { Messages = [] } = await sqs().send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }));
+      const events = Messages.flatMap(({ Body }) => parseS3Event(JSON.parse(Body!)));
+      expect(events.map(({ key }) => key).sort()).toEqual(keys);
     }
   });
 

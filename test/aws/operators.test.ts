@@ -95,7 +95,7 @@ describe.each(['never', 'always'])('a job pushed with --pack %s', pack => {
     expect(JSON.parse(await submit())).toMatchObject({ outcome: 'submitted', place: at(`jobs/${job}`) });
     expect(JSON.parse(await submit())).toMatchObject({ outcome: 'there' });
     expect(await done('status', at(`jobs/${job}`))).toContain(`${job}: waiting`);
-    expect((await selflabel('pull', at(`jobs/${job}`), '--out', out)).err).toContain('there is no job');
+    expect((await selflabel('pull', at(`jobs/${job}`), '--out', out)).err).toContain('has not begun');
 
     await work(job);
     const status = await done('status', at(`jobs/${job}`), '--watch');

@@ -222,27 +222,45 @@ describe('the whole cloud', () => {
   });
 
   describe.skipIf(dataMissing)(`with real photos${dataMissing}`, () => {
-    it('makes of 300 photos what the command line makes of them', { timeout: 400_000 }, async () => {
+    it('makes of 300 photos, pushed, watched and pulled, what `run` makes of them', { timeout: 500_000 }, async () => {
       const folder = somePhotos(join(dataFolder, 'images/caltech101-a'), 300);
-      const out = join(scratchFolder(), 'out');
-      await upload(folder, 'datasets/c/images/');
-      await submit('photos', { images: 'datasets/c/images/', clusters: 10, restarts: 2, name: 'photos' });
-      await done(
-        'run',
-        folder,
-        '--out',
-        out,
-        '--clusters',
-        '10',
-        '--restarts',
-        '2',
-        '--threads',
-        '2',
-        '--name',
-        'photos',
-      );
-      await cloud.reached('photos', 'done', 300);
-      expect(await fromCloud('photos')).toEqual(await fromFolder(out));
+      const [out, pulled] = [join(scratchFolder(), 'out'), join(scratchFolder(), 'pulled')];
+      const at = (path: string) => `s3://${cloud.bucket}/${path}`;
+      const shaping = ['--clusters', '10', '--restarts', '2', '--name', 'photos'];
+      Object.assign(process.env, {
+        ...{ AWS_ENDPOINT_URL: endpoint(), AWS_REGION: 'us-east-1' },
+        ...{ AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_EC2_METADATA_DISABLED: 'true' },
+      });
+      await done('push', folder, at('datasets/c'));
+      await done('submit', at('datasets/c'), '--job', 'photos', ...shaping);
+      const watched = done('status', at('jobs/photos'), '--watch');
+      await done('run', folder, '--out', out, '--threads', '2', ...shaping);
+      expect(await watched).toMatch(/done, 300 images/);
+      await done('pull', at('jobs/photos'), '--out', pulled);
+      expect(await fromFolder(pulled)).toEqual(await fromFolder(out));
+    });
+
+    it('finds 300 classes in them, in label maps of sixteen bits', { timeout: 500_000 }, async () => {
+      // Under the same name: what was embedded for ten classes is not embedded again.
+      await submit('photos', { images: 'datasets/c/images/', clusters: 300, restarts: 1, name: 'photos' });
+      const isPublished = async () => {
+        const plan = await readJson<Plan>(cloud.store, keys.plan('photos'));
+        const marker = keys.marker('photos', 'publish', plan.fingerprints.publish, 'publish');
+        return plan.clusters === 300 && (await cloud.store.head(marker)) && plan;
+      };
+      const plan = await cloud.until('the job with 300 classes', isPublished, 400);
+      const target = new MemoryStore();
+      await collect(portsOf(machine, cloud.store, { now: () => 0 }), target, plan);
+      const { classes } = await readJson<{ classes: object[] }>(target, 'classes.json');
+      expect(classes).toHaveLength(300);
+      const inflate = (bytes: Uint8Array, limit: number) => images.inflate(bytes, limit);
+      let highest = 0;
+      for await (const key of target.keys('labels/')) {
+        const { ids } = await decodeIndexPng((await target.get(key))!, inflate, key);
+        for (const id of ids) highest = Math.max(highest, id);
+      }
+      expect(highest).toBeGreaterThan(255);
+      expect(highest).toBeLessThanOrEqual(300);
     });
   });
 });

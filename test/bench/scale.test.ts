@@ -8,7 +8,7 @@ import { writeTar } from '#core/formats/tar';
 import { formatTarIndex, TarWalk } from '#core/formats/tar-index';
 import { keys } from '#core/job/keys';
 import { shardSize } from '#core/job/plan';
-import { allRequests, jobRequests, type Layout, planRequests, shardRequests } from '#core/job/requests';
+import { allRequests, jobRequests, type Layout, planRequests, shardRequests, usualPartBytes } from '#core/job/requests';
 import { scene } from '#core/scenes/scene';
 import { toJson } from '#pipeline/documents';
 import { runMessage } from '#pipeline/stages';
@@ -19,17 +19,16 @@ import { fillBucket, portsOf } from '../pipeline/small-job.ts';
 const machine = { models: new OnnxRuntime(), images: new SharpCodec() };
 afterAll(() => machine.models.close());
 
-/** Nine photos and so many files that are none, in one archive, worked off piece by piece. */
+/** Nine photos, three in every shard, and so many files that are none, in one archive, worked off piece by piece. */
 async function countJob(others: number): Promise<Map<string, Requests>> {
   const store = new MemoryStore();
   await fillBucket(machine.images, store, {});
-  const photo = async (_: unknown, i: number) =>
-    machine.images.encodeJpeg(scene(40 + i, { width: 96, height: 64 }).image, 90);
-  const photos = await Promise.all(Array.from({ length: 9 }, photo));
-  const tar = writeTar([
-    ...photos.map((bytes, i) => ({ name: `a${i}.jpg`, bytes })),
-    ...Array.from({ length: others }, (_, i) => ({ name: `b${String(i).padStart(4, '0')}`, bytes: Uint8Array.of(1) })),
-  ]);
+  const count = 9 + others;
+  const isPhoto = (i: number) => i % 256 < 3 || (count < 512 && i % 256 < 6 && i > 256);
+  const fileOf = async (i: number) =>
+    isPhoto(i) ? machine.images.encodeJpeg(scene(40 + i, { width: 96, height: 64 }).image, 90) : Uint8Array.of(1);
+  const named = async (_: unknown, i: number) => ({ name: `f${String(i).padStart(4, '0')}`, bytes: await fileOf(i) });
+  const tar = writeTar(await Promise.all(Array.from({ length: count }, named)));
   const prefix = 'datasets/p/images/';
   const members = [...new TarWalk('packed').feed(tar)];
   await store.put(`${prefix}packed-000000.tar.index`, formatTarIndex({ bytes: tar.length, members }));
@@ -42,7 +41,7 @@ async function countJob(others: number): Promise<Map<string, Requests>> {
   for (;;) {
     const [message] = await queue.receive(1, 0);
     if (!message) return counts;
-    const counting = new CountingStore(store, 2 ** 27);
+    const counting = new CountingStore(store, usualPartBytes);
     const ports = portsOf(machine, counting, { now: () => 0 });
     await runMessage(ports, { work: () => queue, control: queue }, message.body);
     await queue.delete(message.receipt);
@@ -84,7 +83,7 @@ const layoutOf = (images: number, shards: number): Layout => ({
   perTar: 4096,
   embeddedBytes: 4 * 384 * 4,
   labelBytes: 3000,
-  partBytes: 2 ** 27,
+  partBytes: usualPartBytes,
   imagesPerSecond: 100,
 });
 

@@ -87,10 +87,53 @@ describe('a submission', () => {
     expect((await readBoard(ports, 'unsupervised-50')).board.entries).toHaveLength(1);
   });
 
-  it('with ids that stand for no class is scored: they match nothing', async () => {
+  it.each<[string, RawEntry[], string, RegExp]>([
+    [
+      'an id above the classes',
+      [method, { ...map, bytes: rgb(row(0, 900, 2, 2)) }],
+      'free-50',
+      /n1\/a\.png holds id 900/,
+    ],
+    [
+      'the id of what is ignored',
+      [method, { ...map, bytes: rgb(row(0, 1, 1000, 1000)) }],
+      'semi-supervised-50',
+      /a\.png holds id 1000/,
+    ],
+    [
+      'a cluster that match.json does not know',
+      [method, matching, { ...map, bytes: rgb(row(0, 5, 7, 6)) }],
+      'unsupervised-50',
+      /a\.png holds id 7/,
+    ],
+    [
+      'a match.json of another set',
+      [method, { ...matching, bytes: text('{"5": 1, "6": 3}') }, map],
+      'unsupervised-50',
+      /match\.json matches 6 to class 3, above the highest class 2/,
+    ],
+  ])('with %s is refused', async (_, entries, protocol, reason) => {
     const { send } = await service();
-    const { entry } = await send([method, { ...map, bytes: rgb(row(0, 900, 2, 2)) }], 'team-1.zip', 'free-50');
-    expect(entry!.scores!.perClass.map(({ iou }) => Math.round(iou))).toEqual([1, 0, 1]);
+    expect(await send(entries, 'team-1.zip', protocol)).toMatchObject({
+      state: 'refused',
+      reason: expect.stringMatching(reason),
+    });
+  });
+
+  it('may have clusters that stand for no class, where match.json says so', async () => {
+    const { send } = await service();
+    const said = { ...matching, bytes: text('{"5": 1, "6": 2, "7": null}') };
+    const { entry } = await send([method, said, { ...map, bytes: rgb(row(0, 5, 6, 7)) }]);
+    expect(entry!.scores!.perClass.map(({ iou }) => Math.round(iou))).toEqual([1, 1, 1]);
+  });
+
+  it('is measured by the classes of the masks where no list of them is at hand', async () => {
+    const { ports, send } = await service();
+    await (ports.truth as MemoryStore).delete('50/categories.txt');
+    expect((await send([method, { ...map, bytes: rgb(row(0, 3, 2, 2)) }], 'a-1.zip', 'free-50')).reason).toContain(
+      'holds id 3',
+    );
+    expect((await send([method, { ...map, bytes: rgb(row(0, 1, 2, 2)) }], 'a-2.zip', 'free-50')).state).toBe('scored');
   });
 
   it('repeated, too frequent, misnamed or for another protocol is turned away', async () => {
@@ -124,6 +167,14 @@ describe('a submission', () => {
     const event = (key: string) => JSON.stringify({ Records: [{ s3: { object: { key } } }] });
     const [scored] = await scoreUpload(ports, uploads, event('submissions/unsupervised-50/team-1.zip'));
     expect(scored).toMatchObject({ state: 'scored' });
+    const page = () => ports.store.getTagged(keys.leaderboardPage('unsupervised-50'));
+    const shown = new TextDecoder().decode((await page())!.bytes);
+    expect(shown).toContain('<td>team</td><td>2026-01-01</td>');
+    expect(shown).not.toContain('<form');
+    await ports.store.put(keys.leaderboardPage('unsupervised-50'), text('cut off'));
+    const [again] = await scoreUpload(ports, uploads, event('submissions/unsupervised-50/team-1.zip'));
+    expect(again).toMatchObject({ state: 'turned away' });
+    expect(new TextDecoder().decode((await page())!.bytes)).toBe(shown);
     const [gone] = await scoreUpload(ports, uploads, event('submissions/unsupervised-50/team-2.zip'));
     expect(gone).toMatchObject({ state: 'turned away' });
     const [other] = await scoreUpload(ports, uploads, event('jobs/x/request.json'));

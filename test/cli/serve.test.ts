@@ -1,7 +1,8 @@
 /** `selflabel serve` as people start and stop it. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
@@ -56,6 +57,15 @@ describe('serve', () => {
       .map(line => JSON.parse(line) as { path: string; status: number });
     expect(lines.filter(({ path }) => path === '/v1/segment').map(({ status }) => status)).toEqual([200, 200]);
     expect(err).toContain('stopping');
+  });
+
+  it('ends at once when it is told to right after its first answer', async () => {
+    const started = await whileServing([modelFolder('brief'), '--quiet'], async (url, pid) => {
+      expect((await segment(url)).classes).toHaveLength(3);
+      // Where the runtime may report to its makers, it begins with this file.
+      expect(existsSync(join(tmpdir(), `mat-debug-${pid}.log`))).toBe(false);
+    });
+    expect([started.code, started.err]).toEqual([0, expect.stringContaining('stopping')]);
   });
 
   it('says what is wrong with a folder', async () => {

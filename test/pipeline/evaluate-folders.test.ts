@@ -101,9 +101,9 @@ describe('evaluating folders', () => {
   it('uses a saved matching on another set', async () => {
     const { files } = scenes(8, range(0, 4), [0, 1, 2, 3]);
     const { metrics } = await evaluate(files(grey8));
-    const saved = readMatching(writeMatching(metrics.matching), 'match.json', 'auto');
+    const saved = readMatching(writeMatching(metrics.matching, metrics.unmatched), 'match.json', 'auto');
     const again = await evaluate(files(grey8), { matching: saved });
-    expect(again.metrics).toEqual({ ...metrics, matchingKind: 'match.json' });
+    expect(again.metrics).toEqual({ ...metrics, matchingKind: 'match.json', matchingTied: undefined });
     const other = scenes(3, range(0, 4), [0, 1, 2, 3]);
     const { metrics: reused } = await evaluate(other.files(grey8), { matching: saved, classes: 3 });
     expect(reused.matching).toEqual(metrics.matching);
@@ -124,7 +124,9 @@ describe('evaluating folders', () => {
 
   it('says when other matchings are as good', async () => {
     const files = { 'labels/a.png': grey8(row(0, 1, 2, 2)), 'truth/masks/a.png': grey8(row(0, 1, 2, 1)) };
-    expect((await evaluate(files)).notes).toEqual([expect.stringContaining('equally good by image')]);
+    const tied = await evaluate(files);
+    expect(tied.notes).toEqual([expect.stringContaining('equally good by image')]);
+    expect(tied.metrics.matchingTied).toBe(true);
     expect((await evaluate(files, { matching: 'none' })).notes).toEqual([]);
   });
 });
@@ -179,12 +181,51 @@ describe('what is wrong with files', () => {
       },
       { classes: 3 },
     );
-    expect(metrics.images).toBe(2);
+    expect(metrics).toMatchObject({ images: 2, extraPredictions: 1, ignoredMasks: 1, absentClasses: 2 });
     expect(notes).toEqual([
       expect.stringContaining('without a mask, not counted: b.png'),
-      expect.stringContaining('mask c.png is ignored altogether'),
+      expect.stringMatching(/ignored altogether.*: c\.png$/),
       expect.stringContaining('2 (class 2), 3 (class 3)'),
     ]);
+  });
+});
+
+describe('predicted ids that are no class', () => {
+  const files = {
+    'labels/a.png': grey8(row(0, 1, 7, 7)),
+    'labels/b.png': grey8(row(0, 9, 2, 2)),
+    'truth/masks/a.png': grey8(row(0, 1, 1, 255)),
+    'truth/masks/b.png': grey8(row(0, 1, 2, 255)),
+    'truth/categories.txt': '1\tone\n2\ttwo\n',
+  };
+
+  it('are told and counted, not passed over', async () => {
+    const { metrics, notes } = await evaluate(files, { matching: 'none' });
+    expect(metrics).toMatchObject({ foreignPredictions: 2, unmatched: [7, 9] });
+    expect(notes).toEqual(['ids that are no class match nothing: a.png holds 7, and 1 more label maps hold such']);
+    const saved = readMatching('{"1":1,"2":2,"7":null}', 'match.json', 'auto');
+    expect((await evaluate(files, { matching: saved })).metrics).toMatchObject({ foreignPredictions: 1 });
+    expect((await evaluate(files, { matching: 'image' })).metrics.foreignPredictions).toBeUndefined();
+  });
+
+  it('are wrong where they are refused, and left out with continue', async () => {
+    await expect(evaluate(files, { matching: 'none', refuseForeign: true })).rejects.toThrow('a.png holds id 7');
+    const { metrics } = await evaluate(
+      { ...files, 'labels/b.png': grey8(row(0, 1, 2, 9)) },
+      {
+        matching: 'none',
+        refuseForeign: true,
+        continue: true,
+      },
+    );
+    expect(metrics).toMatchObject({ images: 1, skipped: [{ image: 'a.png' }] });
+  });
+
+  it('do not come from a matching of another set', async () => {
+    const saved = readMatching('{"1":1,"2":3}', 'match.json', 'auto');
+    await expect(evaluate(files, { matching: saved })).rejects.toThrow(
+      'match.json matches 2 to class 3, above the highest class 2',
+    );
   });
 });
 

@@ -209,6 +209,26 @@ test('a stream read anew in every pass gives the bytes of blocks in memory, what
   expect(await inMemoryIfSmall(stream, 777 * 5 * 4 - 1)).toBe(stream);
 });
 
+test('a stream fills the blocks that come back again, so that passes take no new memory', async () => {
+  const points = heaps(640, 5, 6, 0.6, 14);
+  async function* pieces() {
+    yield points.data;
+  }
+  const stream = streamedBlocks(points, pieces, 64);
+  const buffers = new Set<ArrayBufferLike>();
+  for (let pass = 0; pass < 3; pass++) {
+    let [index, at] = [0, 0];
+    for await (const block of stream.blocks()) {
+      expect(block).toEqual(points.data.subarray(at, at + block.length));
+      at += block.length;
+      buffers.add(block.buffer);
+      stream.giveBack(index++, block);
+    }
+    expect(at).toBe(points.data.length);
+  }
+  expect(buffers.size).toBeLessThanOrEqual(2);
+});
+
 test('the vectors are all there afterwards, and can be clustered again', async () => {
   const points = heaps(200, 3, 4, 0.5, 1);
   const source = blocksOf(points, 30);

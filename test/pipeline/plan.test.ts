@@ -8,7 +8,7 @@ import { keys } from '#core/job/keys';
 import { listingBlock, type Plan, type PlannedImage, type PlannedShard } from '#core/job/plan';
 import { readJson, toJson } from '#pipeline/documents';
 import { findImages } from '#pipeline/inputs';
-import { listImages } from '#pipeline/list-images';
+import { listImages, placeBehind } from '#pipeline/list-images';
 import { plan } from '#pipeline/plan';
 import type { ObjectStore, Ports, StoredObject } from '#pipeline/ports';
 
@@ -19,7 +19,8 @@ const portsOf = (store: ObjectStore) => ({ store, digest: nodeDigest }) as Ports
 
 async function listed(store: ObjectStore, after?: Parameters<typeof listImages>[2]) {
   const found = [];
-  for await (const one of listImages(store, prefix, after)) found.push(one);
+  for await (const group of listImages(store, prefix, after))
+    found.push(...group.images.map((image, i) => ({ image, place: placeBehind(group, i + 1) })));
   return found;
 }
 

@@ -42,7 +42,7 @@ const pushAll = (pack: Packing) => {
 
 async function inBucket(): Promise<[string, string][]> {
   const images = [];
-  for await (const { image } of listImages(bucket, prefix)) images.push(image);
+  for await (const group of listImages(bucket, prefix)) images.push(...group.images);
   const found: [string, string][] = [];
   for await (const { planned, bytes } of findImages(bucket, prefix, images))
     found.push([planned.name, new TextDecoder().decode(await bytes())]);

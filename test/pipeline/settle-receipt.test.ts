@@ -73,12 +73,12 @@ async function folderOf(ports: Ports, document: object): Promise<MemoryStore> {
 
 test('one file up to the limit, one list per shard above it; counts and images are the same', async () => {
   const ports = await labelledJob();
-  const whole = await settleReceipt(ports, plan, images.length);
+  const whole = await settleReceipt(ports, plan, { most: images.length });
   expect(whole.document).toEqual(whole.receipt);
   expect(whole.receipt.counts).toEqual({ total: 11, labelled: 5, empty: 3, duplicate: 1, rejected: 2 });
   expect(whole.receipt.duplicate).toEqual([{ image: '06.jpg', of: '01.jpg' }]);
 
-  const { receipt, document } = await settleReceipt(ports, plan, images.length - 1);
+  const { receipt, document } = await settleReceipt(ports, plan, { most: images.length - 1 });
   const { lists, ...rest } = document as ShardedReceipt;
   expect(lists).toEqual(['receipt/000000.json', 'receipt/000001.json', 'receipt/000002.json']);
   const { counts, settings, hashes, timing } = whole.receipt;
@@ -108,5 +108,9 @@ test('says what the machines cost, where their price was known', async () => {
     await finishPiece(at(1_800_000), priced, 'label', shard, {}, { images: own }, 0);
   }
   expect((await settleReceipt(ports, plan)).receipt.timing).toEqual({ label: 0 });
-  expect((await settleReceipt(ports, priced)).receipt.timing).toEqual({ label: 5400, dollars: 0.51 });
+  expect((await settleReceipt(ports, priced)).receipt.timing).toEqual({
+    label: 5400,
+    machineHours: 1.5,
+    dollars: 0.51,
+  });
 });

@@ -33,7 +33,7 @@ function smallNetwork(): Uint8Array {
   return toModel({ name: 'small', inputs: [image], outputs: { fine, deep } });
 }
 
-/** More files than one shard holds: photos and copies in both, and what is no photo between them. */
+/** More files than one shard holds: photos and copies in both, and what is no photo between them; a validation set beside them. */
 export async function fillBucket(images: ImageCodec, store: ObjectStore, settings: object): Promise<void> {
   const put = (key: string, bytes: Uint8Array) => store.put(`datasets/d/${key}`, bytes);
   for (let i = 0; i < 9; i++) {
@@ -45,6 +45,8 @@ export async function fillBucket(images: ImageCodec, store: ObjectStore, setting
     for (const path of i === 3 ? [name, 'z/copy'] : [name]) await put(`masks/${path}.png`, mask);
   }
   for (let i = 0; i < 254; i++) await put(`images/notes/${i}.txt`, new TextEncoder().encode(`note ${i}`));
+  for (const key of ['images/a/1.jpg', 'masks/a/1.png', 'images/a/5.jpg', 'masks/a/5.png'])
+    await store.put(`datasets/v/${key}`, (await store.get(`datasets/d/${key}`))!);
   await store.put('backbones/small.onnx', smallNetwork());
   const request = {
     images: 'datasets/d/images/',
@@ -52,6 +54,8 @@ export async function fillBucket(images: ImageCodec, store: ObjectStore, setting
     backbone: 'backbones/small.onnx',
     restarts: 3,
     threshold: 'from-masks',
+    valImages: 'datasets/v/images/',
+    valMasks: 'datasets/v/masks/',
     ...settings,
   };
   await store.put(keys.request('j'), toJson(request));
@@ -83,7 +87,7 @@ export async function resultOf(machine: Machine, store: ObjectStore): Promise<Ma
   for await (const { key } of target.list('')) {
     const bytes = (await target.get(key))!;
     if (key === 'model/card.json' || key.startsWith('report/') || key.startsWith('jobs/')) continue;
-    const left = key === 'receipt.json' ? 'timing' : key === 'metrics.json' ? 'seconds' : undefined;
+    const left = key === 'receipt.json' ? 'timing' : key.endsWith('metrics.json') ? 'seconds' : undefined;
     const document = left && { ...fromJson<Record<string, unknown>>(bytes), [left]: undefined };
     result.set(key, nodeDigest.sha256(document ? toJson(document) : bytes));
   }

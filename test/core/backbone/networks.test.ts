@@ -312,13 +312,42 @@ describe('what is refused', () => {
     refused(vit({ batch: 8 }), /takes 8 images at a time; export it with a free batch axis/);
   });
 
-  test('a detector that gives boxes and has no map', () => {
+  // At 320 the grid of the first map, halved twice, has as many places as there are boxes.
+  test.each([64, 320])('a detector that gives boxes and has no map, for images of %i', side => {
     const net = new NetworkWriter(17);
-    const pooled = net.node('GlobalAveragePool', [net.node('Conv', ['image', net.random(8, 3, 4, 4)])]);
+    const strides = { name: 'strides', type: 7, ints: [8n, 8n] };
+    const pooled = net.node('GlobalAveragePool', [net.node('Conv', ['image', net.random(8, 3, 8, 8)], strides)]);
     const boxes = net.node('Reshape', [net.linear(net.node('Flatten', [pooled]), 8, 400), net.integers(-1, 100, 4)]);
     for (let i = 0; i < 30; i++) net.node('Relu', [boxes]);
-    const bytes = net.model([valueInfo('image', [1, 3, 64, 64])], [valueInfo(boxes, [1, 100, 4])]);
+    const bytes = net.model([valueInfo('image', [1, 3, side, side])], [valueInfo(boxes, [1, 100, 4])]);
     refused(bytes, /right after its input|no dense feature map/);
+  });
+
+  test('the best hundred boxes as features: the map they are picked from is taken', () => {
+    const net = new NetworkWriter(17);
+    const strides = { name: 'strides', type: 7, ints: [8n, 8n] };
+    const map = net.node('Conv', ['image', net.random(16, 3, 8, 8)], strides);
+    // Squeeze and excitation: scaled by what was pooled, it is a map all the same.
+    const gate = net.node('Sigmoid', [
+      net.node('Conv', [net.node('GlobalAveragePool', [map]), net.random(16, 16, 1, 1)]),
+    ]);
+    const last = net.node('Conv', [net.node('Mul', [map, gate]), net.random(16, 16, 1, 1)]);
+    const rows = net.node('Reshape', [last, net.integers(1, 1600, 16)]);
+    const scores = net.node(
+      'ReduceMax',
+      [rows],
+      { name: 'axes', type: 7, ints: [2n] },
+      { name: 'keepdims', type: 2, i: 0n },
+    );
+    net.nodes.push({ opType: 'TopK', name: '/best', input: [scores, net.integers(100)], output: ['value', 'index'] });
+    const index = net.node('Reshape', ['index', net.integers(100)]);
+    const boxes = net.node('Gather', [rows, index], { name: 'axis', type: 2, i: 1n });
+    const bytes = net.model([valueInfo('image', [1, 3, 320, 320])], [valueInfo(boxes, [1, 100, 16])]);
+    expect(backboneSettings(importModel(bytes), undefined).deep).toMatchObject({
+      channels: 16,
+      stride: 8,
+      declared: false,
+    });
   });
 
   test('claims about the input that are not so', () => {

@@ -76,7 +76,7 @@ describe('requests', () => {
     // 256 kB of vectors a shard are three parts of 100 kB: three reads more, four writes more.
     expect(stageRequests(layout)).toEqual({
       list: 1,
-      get: 4 * (34 + 3) + 400,
+      get: 4 * (31 + 3) + 400,
       put: 4 * (5 + 4) + 50,
       sqs: Math.round(8 * 3.2 + 20.48),
     });

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { CountTable } from '#core/metrics/count-table';
 import { fBeta } from '#core/metrics/f-beta';
 import { iou } from '#core/metrics/iou';
-import { applyMatching, joinsIds, readMatching, writeMatching } from '#core/metrics/saved-matching';
+import {
+  applyMatching,
+  completeMatching,
+  joinsIds,
+  listedIds,
+  readMatching,
+  writeMatching,
+} from '#core/metrics/saved-matching';
 import { sizeBinOf, sizeBins } from '#core/metrics/size-bins';
 
 describe('small definitions, by hand', () => {
@@ -71,6 +78,26 @@ describe('a saved matching', () => {
 
   it.each(['[1]', 'null', '7', '{'])('refuses %s, which holds none', text => {
     expect(() => read(text)).toThrow('expected {"predicted id": class id, …}');
+  });
+
+  it('may list ids that stand for no class', () => {
+    const saved = read(writeMatching({ 0: 0, 1: 2 }, [3, 2]));
+    expect([...saved.classOf]).toEqual([
+      [0, 0],
+      [1, 2],
+    ]);
+    expect(saved.unmatched).toEqual([2, 3]);
+    expect(listedIds(saved)).toEqual([0, 1, 2, 3]);
+    expect(read('{"0":null}').unmatched).toEqual([]);
+  });
+
+  it('is completed: every cluster gets a class while there are enough', () => {
+    expect(completeMatching({ 0: 0, 2: 3, 4: 1 }, 4, [1, 2, 3, 4])).toEqual({
+      matching: { 0: 0, 1: 2, 2: 3, 3: 4, 4: 1 },
+      unmatched: [],
+    });
+    expect(completeMatching({ 0: 0, 2: 1 }, 3, [1, 2])).toEqual({ matching: { 0: 0, 2: 1 }, unmatched: [1, 3] });
+    expect(completeMatching({ 1: 1 }, 2, [0, 1]).matching).toEqual({ 1: 1, 2: 0 });
   });
 
   it('says whether it joins ids, and replaces them', () => {

@@ -133,6 +133,7 @@ export function slowEvaluation(
   const presentForeground = classIds.filter(c => c >= first && whole.G[c]! > 0);
   const total = whole.G.reduce((a, b) => a + b, 0);
   return {
+    counts: { whole, onBoundary, bins, boundaryBins },
     miou: mean(classIds.map(c => iouOf(whole, c))),
     miouForeground: presentForeground.length === 0 ? null : mean(presentForeground.map(c => iouOf(whole, c))),
     boundaryMiou: mean(classIds.map(c => iouOf(onBoundary, c))),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type ClassCounts, matchedCounts } from '#core/metrics/confusion';
 import { finish, type Metrics } from '#core/metrics/finish';
 import { assign, coOccurrences, pixelOverlaps, withTieBreak } from '#core/metrics/matching';
 import { type BackgroundRule, Tally } from '#core/metrics/tally';
@@ -42,6 +43,20 @@ function expectSlowNumbers(metrics: Metrics, slow: ReturnType<typeof slowEvaluat
   }
 }
 
+/** Integers: predicted, true and common pixels of every class, in the whole, on boundaries, and in each size bin. */
+function expectSlowCounts(
+  tally: Tally,
+  matching: Readonly<Record<string, number>>,
+  { counts }: ReturnType<typeof slowEvaluation>,
+) {
+  const { whole, bins } = matchedCounts(tally, classOf(matching), counts.whole.G.length);
+  const plain = ({ predicted, truth, both }: ClassCounts) => ({ P: [...predicted], G: [...truth], I: [...both] });
+  expect(plain(whole.pixels)).toEqual(counts.whole);
+  expect(plain(whole.boundary)).toEqual(counts.onBoundary);
+  expect(bins.map(({ pixels }) => plain(pixels))).toEqual(counts.bins);
+  expect(bins.map(({ boundary }) => plain(boundary))).toEqual(counts.boundaryBins);
+}
+
 const classOf = (matching: Readonly<Record<string, number>>) =>
   new Map(Object.entries(matching).map(([predicted, id]) => [Number(predicted), id]));
 
@@ -63,10 +78,12 @@ describe('one pass equals matching every image and counting then', () => {
       const clusters = range(background === 'auto' ? 0 : 1, 1 + random.integer(8));
       const pairs = randomPairs(random, clusters, [...truths, ...(random.integer(2) ? ignore : [])]);
       if (!isSolvable(pairs)) continue;
-      const metrics = finish(tallyOf(pairs, background), { matching, classes });
+      const tally = tallyOf(pairs, background);
+      const metrics = finish(tally, { matching, classes });
       const slow = (matched: Readonly<Record<string, number>>) =>
         slowEvaluation(pairs, { ignore, classOf: classOf(matched), classes, background });
       expectSlowNumbers(metrics, slow(metrics.matching));
+      expectSlowCounts(tally, metrics.matching, slow(metrics.matching));
       const pixelMatched = slow(metrics.pixelMatched.matching);
       near(metrics.pixelMatched.miou, pixelMatched.miou);
       near(metrics.pixelMatched.miouForeground, pixelMatched.miouForeground);

@@ -65,6 +65,7 @@ describe('a new job', () => {
   it('needs a place', async () => {
     const world = apiWorld({}, { store: undefined });
     expect((await create(world, { request })).status).toBe(503);
+    expect((await asked(world, 'getJob', get('/v1/jobs/a'))).status).toBe(404);
     expect(await (await asked(world, 'listJobs', get('/v1/jobs'))).json()).toEqual({ jobs: [] });
   });
 });
@@ -96,6 +97,22 @@ describe('jobs', () => {
     expect([second.jobs.map(({ id }) => id), second.next]).toEqual([['c'], undefined]);
     const { claimed: _, job: id, ...rest } = state;
     expect(await (await asked(world, 'getJob', get('/v1/jobs/b'))).json()).toEqual({ id, ...rest });
+  });
+
+  it('are all listed, whatever their names and however many keys they have', async () => {
+    const world = apiWorld();
+    for (const id of ['a', 'a-b', 'a.1', 'b']) await world.store.put(keys.request(id), toJson(request));
+    for (let i = 0; i < 1100; i++) await world.store.put(`jobs/a/embed/${i}`, new Uint8Array(1));
+    await world.store.put('jobs/stray/embed/1', new Uint8Array(1));
+    const seen: string[] = [];
+    for (let next: string | undefined = ''; next !== undefined; ) {
+      const query: string = next ? `&after=${next}` : '';
+      const answer = await asked(world, 'listJobs', get(`/v1/jobs?limit=1${query}`));
+      const page = (await answer.json()) as { jobs: { id: string }[]; next?: string };
+      seen.push(...page.jobs.map(({ id }) => id));
+      next = page.next;
+    }
+    expect(seen).toEqual(['a-b', 'a.1', 'a', 'b']);
   });
 
   it.each(['nobody', 'a%2F..%2Fb', '.x'])('are not found as %s', async id => {

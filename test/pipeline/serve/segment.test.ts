@@ -236,6 +236,14 @@ describe('a segmentation', () => {
     expect((await segment('/v1/segment', body)).status).toBe(status);
   });
 
+  it.each([
+    [{ image: {} }, '/image must have exactly one of s3Uri, url, base64'],
+    [{ image: { base64: 'AAAA', url: 'http://x' } }, '/image must have exactly one of '],
+    [{ image: { url: `http://${'x'.repeat(5000)}` } }, '/image/url must NOT have more than 4096 characters'],
+  ])('says of %j what is wrong with the image', async (body, words) => {
+    expect((await problemOf(await segment('/v1/segment', body))).detail).toContain(words);
+  });
+
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'image/svg+xml', 'multipart/form-data; boundary=x'])(
     'takes no %s',
     async type => {
