@@ -27,7 +27,7 @@ const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
 
 /** JSON Schema is read in one file. */
 const mayValidate = (specifier: string, file: string) =>
-  specifier === 'ajv/dist/2020.js' && file === 'pipeline/serve/validation.ts';
+  specifier === 'ajv/dist/2020.js' && file === 'pipeline/serve/checks.ts';
 
 /** An adapter may use Node and the package it is named after. */
 function adapterPackage(specifier: string, file: string): boolean {
