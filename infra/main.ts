@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import { addStacks, check } from './app.ts';
-import { environmentOf } from './environment.ts';
+import { type Environment, environmentOf } from './environment.ts';
 
 // One app: a second would write over what the first has made.
 const app = new App();
@@ -13,11 +13,21 @@ const said = (key: string): string | undefined => {
   return value === undefined ? undefined : String(value);
 };
 
-const environment = environmentOf(said('env') ?? '', {
-  account: said('account'),
-  region: said('region'),
-  email: said('email'),
-});
+/** What is wrong with it is said in one line: whoever deploys wrote it. */
+function readEnvironment(): Environment {
+  try {
+    return environmentOf(said('env') ?? '', {
+      account: said('account'),
+      region: said('region'),
+      email: said('email'),
+    });
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
+
+const environment = readEnvironment();
 addStacks(app, {
   environment,
   dist: fileURLToPath(new URL('../dist', import.meta.url)),

@@ -17,7 +17,7 @@ export const stepsPerEpoch = ({ count, batch }: Pick<DataOrder, 'count' | 'batch
 export function assertBatch({ count, batch }: Pick<DataOrder, 'count' | 'batch'>): void {
   if (batch <= count) return;
   throw new PermanentError(
-    `a batch of ${batch} cannot be made of ${count} usable pictures; give more pictures, or a smaller --batch`,
+    `a batch of ${batch} cannot be made of ${count} usable pictures; give more pictures, or a smaller --train-batch`,
   );
 }
 
