@@ -2,8 +2,11 @@
  * The checks that the OpenAPI document asks for. In a bundle their code, written when it is built, takes the place of this file:
  * compiling them takes longer than a first answer should.
  */
-import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import { openApi, type Parameter, routes } from '#core/api/openapi';
+
+/** One thing that does not fit. */
+export type Violated = ErrorObject;
 
 /** Schemas of bodies. */
 export type BodyName = 'SegmentRequest' | 'BatchRequest' | 'InferRequest' | 'NewJob';

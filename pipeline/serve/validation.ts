@@ -1,8 +1,7 @@
 /** The OpenAPI document at work: what comes in is held against its schemas, and against nothing else. */
-import type { ErrorObject } from 'ajv/dist/2020.js';
 import { openApi, type Parameter } from '#core/api/openapi';
 import { programVersion } from '../version.ts';
-import { type BodyName, checkOf, type ParametersName } from './checks.ts';
+import { type BodyName, checkOf, type ParametersName, type Violated } from './checks.ts';
 import { Problem, type Violation } from './problem.ts';
 
 /** The document as served. */
@@ -15,7 +14,7 @@ export function validate<T>(name: BodyName, value: unknown, root = ''): T {
   return value as T;
 }
 
-const violation = (errors: readonly ErrorObject[], root: string): Problem => {
+const violation = (errors: readonly Violated[], root: string): Problem => {
   const list = telling(errors)
     .slice(0, 10)
     .map((error): Violation => {
@@ -31,7 +30,7 @@ const violation = (errors: readonly ErrorObject[], root: string): Problem => {
  * Where exactly one of several forms is wanted, each complains about not being the one that was meant: what is said instead is
  * what is wrong inside of one, else the properties that they ask for.
  */
-function telling(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+function telling(errors: readonly Violated[]): readonly Violated[] {
   const choice = errors.find(({ keyword }) => keyword === 'oneOf');
   if (!choice) return errors;
   const inside = errors.filter(({ instancePath }) => instancePath.startsWith(`${choice.instancePath}/`));
