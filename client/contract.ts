@@ -235,6 +235,8 @@ export type JobRequest =
       readonly clusters?: number | 'auto';
       readonly sample?: number;
       readonly restarts?: number;
+      readonly valImages?: string;
+      readonly valMasks?: string;
       readonly threshold?: 'from-scores' | 'from-masks' | number;
       readonly method?: 'selflabel' | 'pass';
       readonly attention?: 'self-trained' | 'pass' | 'norm' | 'border' | string;
