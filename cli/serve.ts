@@ -65,11 +65,9 @@ export function registerServe(program: Command): void {
       const models = new OnnxRuntime();
       models.start();
       const tuning = { threads: options.threads ?? availableParallelism(), promptly: true };
-      const { headStart } = await import('./head-start.ts');
-      const early = place.startsWith('s3://') ? models : headStart(models, place, tuning);
       try {
         const { serveModel } = await import('./serve-model.ts');
-        await serveModel(place, options, early, tuning);
+        await serveModel(place, options, models, tuning);
       } finally {
         await models.close();
       }

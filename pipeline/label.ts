@@ -43,6 +43,9 @@ export async function label(ports: Ports, plan: Plan, shard: string): Promise<vo
   await labelShard(ports, plan, 'label', shard, await openLabeller(ports, plan));
 }
 
+/** What people see of the progress: steps of training and images are not added up. */
+const told = { label: 'label', finetune: 'relabel' } as const;
+
 /** @param labeller released in the end */
 export async function labelShard(
   ports: Ports,
@@ -54,7 +57,7 @@ export async function labelShard(
   const started = ports.clock.now();
   const { images } = await readJson<PlannedShard>(ports.store, keys.shard(plan.job, plan.fingerprints.plan, shard));
   const packed = await labelImages(ports, { prefix: plan.request.images, images }, labeller, done =>
-    ports.log.progress(stage, shard, done, images.length),
+    ports.log.progress(told[stage], shard, done, images.length),
   );
   const tar = writeTar(packed.flatMap(({ image, png }) => (png ? { name: `${image.name}.png`, bytes: png } : [])));
   await finishPiece(
