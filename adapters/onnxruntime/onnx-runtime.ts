@@ -63,6 +63,8 @@ export class OnnxRuntime implements ModelRunner {
   readonly #models = new Set<Model>();
   /** Threads without a model. */
   readonly #idle: Session[] = [];
+  /** Models that are being loaded. */
+  readonly #opening = new Set<Promise<Session>>();
   #closed = false;
 
   /** @throws PermanentError if the device cannot be used; it never falls back to another one */
@@ -110,11 +112,23 @@ export class OnnxRuntime implements ModelRunner {
   /** Releases every model and ends every thread. */
   async close(): Promise<void> {
     this.#closed = true;
+    // Whoever asked for these is told what became of them.
+    await Promise.allSettled(this.#opening);
     await Promise.all([...this.#models].map(model => model.release()));
     await Promise.all(this.#idle.splice(0).map(session => session.close()));
   }
 
   async #open(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
+    const opening = this.#openIn(model, options);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  async #openIn(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
     const idle = this.#idle.pop();
     if (!idle) return Session.open(model, options);
     try {

@@ -38,6 +38,8 @@ function movable(name: string, tensor: TensorValue): TensorValue {
 export class Session {
   readonly #worker: Worker;
   #waiting: Waiting | undefined;
+  /** The last answer asked for. */
+  #asked: Promise<unknown> = Promise.resolve();
   /** Why nothing can be run any more. */
   #ended: Error | undefined;
   inputs: readonly string[] = [];
@@ -109,7 +111,11 @@ export class Session {
     return { outputs: done.outputs, feeds: done.feeds };
   }
 
+  /** Not before the thread has answered: stopped while it loads the runtime or a model, it would abort the whole process. */
   async close(): Promise<void> {
+    const answered = this.#waiting ? this.#asked : this.vacate();
+    // Whoever asked is told; here only the end of it counts.
+    await answered.catch(() => undefined);
     this.#ended ??= new Error('the session was closed');
     await this.#worker.terminate();
   }
@@ -117,11 +123,13 @@ export class Session {
   /** Waits for the worker's next answer; meanwhile the worker keeps the process alive. */
   #answer(ask: () => void): Promise<Exclude<Answer, { kind: 'failed' }>> {
     if (this.#ended) return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => {
+    const asked = new Promise<Exclude<Answer, { kind: 'failed' }>>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#worker.ref();
       ask();
     });
+    this.#asked = asked;
+    return asked;
   }
 
   #settle(): Waiting | undefined {
