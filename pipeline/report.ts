@@ -1,5 +1,4 @@
 /** The report page: gathers what the job knows and hands it to the page's function. */
-import { type HeadVerdict, leastAgreement, mostOneSided, mostRing } from '#core/attention/head-check';
 import { keys } from '#core/job/keys';
 import type { Plan } from '#core/job/plan';
 import type { Receipt } from '#core/job/receipt';
@@ -11,20 +10,19 @@ import { reportPage } from '#core/pages/report';
 import type {
   ClassFacts,
   Figure,
-  ForegroundCheck,
-  ForegroundFacts,
   MetricsFacts,
   ModelFacts,
   ReportData,
   ReviewItem,
   RunFacts,
 } from '#core/pages/report-data';
-import { type AttentionReport, openAttention, runOf } from './backbone.ts';
+import { openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
 import { openClusterTable } from './cluster-table.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import type { FoundThreshold } from './evaluate.ts';
+import { foregroundFacts } from './foreground-facts.ts';
 import { outputKey } from './marker.ts';
 import { proposeMerges, Together } from './merge-proposals.ts';
 import type { ObjectStore, Ports } from './ports.ts';
@@ -247,32 +245,6 @@ function commandOf(plan: Plan, run: SettledRun): string {
   if (run.trainBatch) parts.push(`--train-batch ${run.trainBatch}`);
   if (run.seed !== 0) parts.push(`--seed ${run.seed}`);
   return parts.join(' ');
-}
-
-function foregroundFacts(run: SettledRun, report: AttentionReport, card: Card): ForegroundFacts {
-  const source = typeof run.threshold === 'number' ? 'given' : run.threshold;
-  const threshold = card.decision.kind === 'threshold' ? card.decision.threshold : report.threshold;
-  return {
-    threshold,
-    source,
-    otsu: report.threshold,
-    histogram: report.histogram,
-    share: report.foregroundShare,
-    check: report.check ? signsOf(report.check) : null,
-  };
-}
-
-/** The three signs of a head that turned round, each with the limit it is held against. */
-function signsOf({ agreement, ringShare, insideShare, allShare, noneShare, failed }: HeadVerdict): ForegroundCheck {
-  const together = Math.max(agreement.border, agreement.fiedler);
-  const oneSided = Math.max(allShare, noneShare);
-  const ringLimit = mostRing * insideShare;
-  return {
-    failed,
-    agreement: { value: together, limit: leastAgreement, suspicious: together < leastAgreement },
-    borderForeground: { value: ringShare, limit: ringLimit, suspicious: ringShare > ringLimit },
-    allOrNothing: { value: oneSided, limit: mostOneSided, suspicious: oneSided > mostOneSided },
-  };
 }
 
 async function metricsFacts(ports: Ports, plan: Plan): Promise<MetricsFacts> {
