@@ -45,7 +45,12 @@ export async function serve(): Promise<void> {
   const folder = `${dataFolder}/segmentation/coco128/images`;
   const model = process.env.SERVE_MODEL ?? (await freshModel(folder));
   const [models, images, store] = [new OnnxRuntime(), new SharpCodec(), await FolderStore.open(model)];
-  const ports = { store, models, images, tuning: { threads: availableParallelism() } } as unknown as Ports;
+  const ports = {
+    store,
+    models,
+    images,
+    tuning: { threads: availableParallelism(), promptly: true },
+  } as unknown as Ports;
   const photos = await photosOf(images, folder);
   const wanted = process.env.SERVE_PARTS?.split(',') ?? Object.keys(parts);
   try {
