@@ -27,7 +27,6 @@ async function warmUp(images: ImageCodec): Promise<void> {
   const { image: decoded } = await images.decode(await images.encodeJpeg(image, 80));
   label(decoded);
   checkOf('segment.query');
-  void new Request('http://localhost/').headers;
 }
 
 function label(image: RgbImage): void {
