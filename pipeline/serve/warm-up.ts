@@ -43,7 +43,11 @@ async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<vo
 
 function picture(side: number): RgbImage {
   const [width, height] = [side, (3 * side) / 4];
-  return { width, height, data: Uint8Array.from({ length: 3 * width * height }, (_, i) => 128 + 90 * Math.sin(i / 50)) };
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: 3 * width * height }, (_, i) => 128 + 90 * Math.sin(i / 50)),
+  };
 }
 
 /** With scores that vary smoothly, as a model's do. */
