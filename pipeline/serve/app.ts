@@ -7,12 +7,13 @@ import { type ServeLimits, type ServeOptions, type ServePorts, usualLimits } fro
 import { corsHeaders } from './cors.ts';
 import { deliver } from './deliver.ts';
 import { type Call, handlers } from './handlers.ts';
+import { besideOthers } from './lone-image.ts';
 import { essence, negotiate } from './media-type.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { declaredLength, readBody } from './request-body.ts';
 import { matchRoute, type ReadyRoute } from './router.ts';
-import { TokenCheck } from './token.ts';
+import type { TokenCheck } from './token.ts';
 
 export interface ServeApp {
   /** Never fails: what goes wrong is an answer. */
@@ -40,19 +41,20 @@ class App implements ServeApp {
   readonly #admission: Admission;
   /** One more than there are sessions, so that one image is decoded while others are in the model. */
   readonly #turns: Turnstile;
-  readonly #token: TokenCheck | undefined;
+  /** Loaded where tokens are asked for. */
+  readonly #token: Promise<TokenCheck> | undefined;
   #stopping = false;
 
   constructor(ports: ServePorts, options: ServeOptions) {
-    this.#ports = ports;
     this.#options = options;
     this.#limits = { ...usualLimits, ...options.limits };
     this.#shelf = new ModelShelf(ports, { recheckSeconds: options.recheckSeconds ?? 10, model: options.model });
     this.#admission = new Admission({ requests: this.#limits.requests, bytes: this.#limits.heldBytes });
     this.#turns = new Turnstile(ports.tuning.threads + 1);
+    this.#ports = ports.pixels ? { ...ports, pixels: besideOthers(ports.pixels, this.#turns) } : ports;
     const { token } = options;
     if (token && !ports.tokenKeys) throw new Error('internal: tokens are asked for, but nobody knows the keys');
-    this.#token = token && new TokenCheck(token, ports.tokenKeys!, ports.clock);
+    this.#token = token && tokenCheck(token, ports.tokenKeys!, ports.clock);
   }
 
   prepare(): Promise<void> {
@@ -118,7 +120,7 @@ class App implements ServeApp {
         headers: { 'retry-after': '1', connection: 'close' },
       });
     }
-    const subject = route.open || !this.#token ? '' : await this.#token.subjectOf(request.headers.get('authorization'));
+    const subject = await this.#subjectOf(request, route);
     const query = readQuery(route, searchParams);
     const header = route.header.read(name => [request.headers.get(name)].filter(value => value !== null));
     const accept = acceptable(request, route, query);
@@ -132,6 +134,12 @@ class App implements ServeApp {
     } finally {
       leave();
     }
+  }
+
+  /** Whose token the request comes with; empty where none is asked for. @throws Problem 401 or 403 */
+  async #subjectOf({ headers }: ApiRequest, { open }: ReadyRoute): Promise<string> {
+    const token = open ? undefined : await this.#token;
+    return token ? token.subjectOf(headers.get('authorization')) : '';
   }
 
   #expected(request: ApiRequest): number {
@@ -153,6 +161,9 @@ const internal = (cause: unknown) =>
   new Problem('internal', 'something went wrong here that is not your fault; the log has it under this request id', {
     cause,
   });
+
+const tokenCheck = async (...rules: ConstructorParameters<typeof TokenCheck>): Promise<TokenCheck> =>
+  new (await import('./token.ts')).TokenCheck(...rules);
 
 /** Signed requests carry their signature in the query. */
 const signature = /^x-amz-/i;
