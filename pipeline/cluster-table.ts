@@ -5,7 +5,7 @@ import type { VectorSet } from '#core/clustering/vector-set';
 import {
   type ClusterRow,
   clusterLine,
-  clusterRows,
+  clustersCsvRows,
   clustersHeader,
   parseClustersCsv,
 } from '#core/formats/clusters-csv';
@@ -82,7 +82,7 @@ export async function openClusterTable(store: ObjectStore, plan: Plan): Promise<
       return new Map(rows.map(row => [row.image, row]));
     };
   }
-  const rows = clusterRows(await readText(store, outputKey(plan, 'cluster', 'best', 'csv')));
+  const rows = clustersCsvRows(await readText(store, outputKey(plan, 'cluster', 'best', 'csv')));
   let next = rows.next();
   return async (_shard, names) => {
     const own = new Map<string, ClusterRow>();
@@ -100,6 +100,6 @@ export async function readClusters(store: ObjectStore, plan: Plan): Promise<Clus
     ? [outputKey(plan, 'cluster', 'best', 'csv')]
     : plan.shards.map(shard => shardTableKey(plan, shard));
   const rows: ClusterRow[] = [];
-  for (const key of keys) for (const row of clusterRows(await readText(store, key))) rows.push(row);
+  for (const key of keys) for (const row of clustersCsvRows(await readText(store, key))) rows.push(row);
   return rows;
 }

@@ -84,16 +84,17 @@ async function open({ model, options }) {
   answer({ kind: 'ready', inputs: session.inputNames, outputs: session.outputNames });
 }
 
-setFlagsFromString('--expose-gc');
-/** @type {() => void} */
-const collectGarbage = runInNewContext('gc');
-
-/** What the last runs left would lie here until some later model has left as much again. */
 async function close() {
   await session?.release();
   session = undefined;
   collectGarbage();
   answer({ kind: 'closed' });
+}
+
+/** What the last runs left would lie here until another model has left as much again. */
+function collectGarbage() {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 /** @type {(request: Start | Run | Close) => Promise<void>} */

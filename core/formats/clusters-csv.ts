@@ -35,13 +35,13 @@ export const writeClustersCsv = (rows: Iterable<ClusterRow>): string =>
   [clustersHeader, ...Array.from(rows, clusterLine)].join('');
 
 /** All rows of the file at once. */
-export const parseClustersCsv = (text: string, name?: string): ClusterRow[] => [...clusterRows(text, name)];
+export const parseClustersCsv = (text: string, name?: string): ClusterRow[] => [...clustersCsvRows(text, name)];
 
 /**
  * Rows of the file, one after the other. Further columns are allowed; `distance` and `confidence` may be missing and are
  * NaN then. @throws PermanentError
  */
-export function* clusterRows(text: string, name = 'clusters.csv'): Generator<ClusterRow> {
+export function* clustersCsvRows(text: string, name = 'clusters.csv'): Generator<ClusterRow> {
   const rows = csvRows(text, name);
   const header = rows.next().value ?? [];
   const column = Object.fromEntries(columns.map(key => [key, header.indexOf(key)])) as Record<
