@@ -1,4 +1,4 @@
-/** The gradient of a convolution's kernel as one product of matrices per position of it, with few copies of the maps. */
+/** Gradients of convolutions as products of matrices over all images at once, with few copies of the maps. */
 import { positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
@@ -118,4 +118,36 @@ export function kernelByPositions(x: Tensor, g: Tensor, kernel: readonly number[
   });
   const all = each.length === 1 ? each[0]! : transpose(concat(each, { axis: 0 }), { perm: [1, 0] });
   return reshape(all, [outputs, depth, ...kernel]);
+}
+
+/** [N,C,h,w] → [h,w,N·C], as one exchange of two axes. */
+function placesFirst(map: Tensor): Tensor {
+  const [images, channels, ...spatial] = knownSizes(map.dims, 'the sizes of the map') as [number, number, ...number[]];
+  return reshape(transpose(reshape(map, [images * channels, -1]), { perm: [1, 0] }), [...spatial, images * channels]);
+}
+
+/**
+ * The gradient for the input [N,C,…], at strides of 1 and in one group: what every place got from the places of g around it, as
+ * one product of matrices. For small maps, on which a convolution's product per image is narrow.
+ * @param pads with which g, slid over, gives the size of the input
+ */
+export function inputByProduct(
+  g: Tensor,
+  w: Tensor,
+  spatial: readonly number[],
+  { pads, dilations }: Pick<Settings, 'pads' | 'dilations'>,
+): Tensor {
+  const [images] = knownSizes(g.dims.slice(0, 1), 'the number of images') as [number];
+  const [outputs, channels, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
+  const rank = kernel.length;
+  const margins = range(rank).map(axis => ({ axis, before: pads[axis]!, after: pads[axis + rank]! }));
+  const wide = withMargins(placesFirst(g), margins);
+  const views = positions(kernel).map(position => {
+    const starts = position.map((k, i) => (kernel[i]! - 1 - k) * dilations[i]!);
+    const ends = starts.map((start, i) => start + spatial[i]!);
+    return reshape(slice(wide, { starts, ends, axes: range(rank) }), [-1, outputs]);
+  });
+  const taps = reshape(transpose(reshape(w, [outputs * channels, -1]), { perm: [1, 0] }), [-1, channels]);
+  const rows = reshape(matmul(concat(views, { axis: 1 }), taps), [-1, images * channels]);
+  return reshape(transpose(rows, { perm: [1, 0] }), [images, channels, ...spatial]);
 }
