@@ -1,6 +1,7 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
 import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
+import { kernelByPositions } from './kernel-products.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -85,12 +86,12 @@ function exchange(size: number): Tensor {
 /**
  * Which form of the input's gradient is fastest (`npm run bench -- convolution`): a turned convolution at stride 1, where
  * the transposed one takes up to twice as long; the transposed one where the turned one would multiply by the zeros
- * between strides (5 to 60 times as long), and for 1×1 kernels, which it need not turn.
+ * between strides (5 to 60 times as long).
  */
 export function inputForm(convolution: Convolution): InputForm {
   const { kernel } = kernelSizes(convolution);
   const direct = allOne(convolution.settings.strides) && turnedPads(convolution, kernel) !== undefined;
-  return direct && !allOne(kernel) ? 'flipped' : 'transposed';
+  return direct ? 'flipped' : 'transposed';
 }
 
 /**
@@ -180,14 +181,6 @@ function product(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
 }
 
-/** One product of matrices per position. */
-function taps(convolution: Convolution, sizes: Sizes): Tensor {
-  const { outputs, depth, kernel } = sizes;
-  const { rows, seen } = channelsFirst(convolution, sizes);
-  const each = seen.map(view => reshape(matmul(rows, transpose(view, { perm: [0, 2, 1] })), [outputs, depth, 1]));
-  return reshape(each.length === 1 ? each[0]! : concat(each, { axis: 2 }), [outputs, depth, ...kernel]);
-}
-
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
 function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: readonly number[]): Tensor {
   const apart = reshape(sums, [outputs, count(kernel), depth]);
@@ -221,7 +214,7 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
   shifted,
   columns,
   product,
-  taps,
+  taps: ({ x, g, settings }, { kernel }) => kernelByPositions(x, g, kernel, settings),
   image,
   depthwise,
   pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),

@@ -313,7 +313,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,
   AveragePool: (g, { inputs: [x], outputs: [y], attributes }) => [averagePoolGradient(x!, y!, g, attributes)],
-  MaxPool: (g, { inputs: [x], outputs: [y], attributes }) => [maxPoolGradient(x!, y!, g, attributes)],
+  MaxPool: (g, { inputs: [x], outputs: [, places] }) => [maxPoolGradient(x!, places!, g)],
   GlobalAveragePool: (g, { inputs: [x] }) => [div(g, countAlong(x!, [...x!.dims.keys()].slice(2)))],
   Imported: { refuses: 'it is an operator of the model that has no gradient here' },
 };
