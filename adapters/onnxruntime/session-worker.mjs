@@ -101,8 +101,10 @@ function collectGarbage() {
 const serve = request => (request.kind === 'open' ? open(request) : request.kind === 'run' ? run(request) : close());
 
 ort.env.logLevel = 'fatal';
-// A third of opening the first session is the runtime's own start. It happens now, while there is no model yet: what is no model sets it off.
-ort.InferenceSession.create(new Uint8Array(1), { logSeverityLevel: 4 }).catch(() => undefined);
+/** A third of opening the first session is the runtime's own start: it happens now, set off by what is no model, while there is none yet. */
+const started = ort.InferenceSession.create(new Uint8Array(1), { logSeverityLevel: 4 }).catch(() => undefined);
+
 parentPort?.on('message', request => {
-  serve(request).catch(error => answer(failed(error)));
+  // Nothing is answered meanwhile: whoever ends the thread waits for an answer first.
+  started.then(() => serve(request)).catch(error => answer(failed(error)));
 });

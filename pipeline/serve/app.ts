@@ -125,9 +125,10 @@ class App implements ServeApp {
     const header = route.header.read(name => [request.headers.get(name)].filter(value => value !== null));
     const accept = acceptable(request, route, query);
     const bodyType = takenType(request, route);
-    const leave = bodyType === undefined ? () => undefined : this.#admission.enter(this.#expected(request));
+    const limit = this.#limitOf(route, bodyType);
+    const leave = bodyType === undefined ? () => undefined : this.#admission.enter(expected(request, limit));
     try {
-      const body = bodyType === undefined ? noBytes : await readBody(request, this.#limits.bodyBytes);
+      const body = bodyType === undefined ? noBytes : await readBody(request, limit);
       const call: Call = { id, names, query, header, accept, bodyType: bodyType ?? '', body, subject };
       const { answer, status, headers } = await handlers[route.operation.operationId]!(this.#world, call);
       return await deliver(this.#ports, this.#limits, id, answer, status, headers);
@@ -142,8 +143,11 @@ class App implements ServeApp {
     return token ? token.subjectOf(headers.get('authorization')) : '';
   }
 
-  #expected(request: ApiRequest): number {
-    return declaredLength(request.headers, this.#limits.bodyBytes) ?? this.#limits.bodyBytes;
+  /** Of a body, in bytes: an image by itself needs no room for what JSON adds. */
+  #limitOf({ operation }: ReadyRoute, bodyType: string | undefined): number {
+    const { bodyBytes, imageBytes } = this.#limits;
+    const bare = operation.operationId === 'segment' && bodyType !== 'application/json';
+    return bare ? Math.min(bodyBytes, imageBytes) : bodyBytes;
   }
 
   get #world() {
@@ -156,6 +160,8 @@ class App implements ServeApp {
     };
   }
 }
+
+const expected = ({ headers }: ApiRequest, limit: number): number => declaredLength(headers, limit) ?? limit;
 
 const internal = (cause: unknown) =>
   new Problem('internal', 'something went wrong here that is not your fault; the log has it under this request id', {
