@@ -1,7 +1,6 @@
 /** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { madeAhead } from './build-ahead.mjs';
@@ -84,9 +83,7 @@ await build({
   outdir: 'dist/gpu-task',
   packages: 'external',
 });
-const taskContext = ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.txt', 'gpu-tasks/providers.sha256'];
-for (const file of [...taskContext, 'package.json', 'package-lock.json'])
-  cpSync(root + file, `${root}dist/gpu-task/${basename(file)}`);
+cpSync(`${root}gpu-tasks/image`, `${root}dist/gpu-task`, { recursive: true });
 copyPictureLayer();
 // For browsers and Node alike, with its types beside it.
 await build({

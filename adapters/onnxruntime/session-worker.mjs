@@ -1,6 +1,8 @@
 /** Runs one session at a time in a worker thread, because `session.run` blocks the thread that calls it. Plain JavaScript: Node 20 starts no worker from TypeScript. */
 
 import { createRequire } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 
 /** As CommonJS, which it is: its many small files load faster that way. @type {typeof import('onnxruntime-node')} */
@@ -85,7 +87,14 @@ async function open({ model, options }) {
 async function close() {
   await session?.release();
   session = undefined;
+  collectGarbage();
   answer({ kind: 'closed' });
+}
+
+/** What the last runs left would lie here until another model has left as much again. */
+function collectGarbage() {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 /** @type {(request: Start | Run | Close) => Promise<void>} */

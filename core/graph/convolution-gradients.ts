@@ -1,6 +1,7 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
 import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
+import { inputByProduct, kernelByPositions } from './kernel-products.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -20,7 +21,7 @@ export interface Convolution {
   readonly settings: Settings;
 }
 
-export type InputForm = 'flipped' | 'transposed';
+export type InputForm = 'flipped' | 'transposed' | 'gathered';
 export type KernelForm = 'shifted' | 'columns' | 'product' | 'taps' | 'image' | 'depthwise' | 'pairs' | 'rows';
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
@@ -82,15 +83,25 @@ function exchange(size: number): Tensor {
   return constant(data, [size, size]);
 }
 
+/** Up to this many places, with this many channels and images at least, one product over all images beats one for each. */
+const fewPlaces = 64;
+const manyChannels = 64;
+const manyImages = 8;
+
 /**
  * Which form of the input's gradient is fastest (`npm run bench -- convolution`): a turned convolution at stride 1, where
- * the transposed one takes up to twice as long; the transposed one where the turned one would multiply by the zeros
- * between strides (5 to 60 times as long), and for 1×1 kernels, which it need not turn.
+ * the transposed one takes up to twice as long, or one product over all images on small maps; the transposed one where the
+ * turned one would multiply by the zeros between strides (5 to 60 times as long).
  */
 export function inputForm(convolution: Convolution): InputForm {
-  const { kernel } = kernelSizes(convolution);
+  const { kernel, outputs, depth } = kernelSizes(convolution);
   const direct = allOne(convolution.settings.strides) && turnedPads(convolution, kernel) !== undefined;
-  return direct && !allOne(kernel) ? 'flipped' : 'transposed';
+  if (!direct) return 'transposed';
+  const { x, settings } = convolution;
+  const large = Math.min(outputs, depth) >= manyChannels && settings.group === 1 && !allOne(kernel);
+  const [images, , ...places] = x.dims;
+  const small = isKnown(places) && count(places) <= fewPlaces;
+  return large && small && typeof images === 'number' && images >= manyImages ? 'gathered' : 'flipped';
 }
 
 /**
@@ -105,6 +116,7 @@ export function inputGradient(convolution: Convolution, form = inputForm(convolu
   const pads = turnedPads(convolution, sizes.kernel);
   if (!pads) throw new NoGradient('the padding is wider than the kernel');
   const { dilations, group } = settings;
+  if (form === 'gathered') return inputByProduct(g, w, spatialSizes(x), { pads, dilations });
   return conv(spread(g, settings.strides), turnedKernel(convolution, sizes), undefined, { pads, dilations, group });
 }
 
@@ -180,14 +192,6 @@ function product(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
 }
 
-/** One product of matrices per position. */
-function taps(convolution: Convolution, sizes: Sizes): Tensor {
-  const { outputs, depth, kernel } = sizes;
-  const { rows, seen } = channelsFirst(convolution, sizes);
-  const each = seen.map(view => reshape(matmul(rows, transpose(view, { perm: [0, 2, 1] })), [outputs, depth, 1]));
-  return reshape(each.length === 1 ? each[0]! : concat(each, { axis: 2 }), [outputs, depth, ...kernel]);
-}
-
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
 function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: readonly number[]): Tensor {
   const apart = reshape(sums, [outputs, count(kernel), depth]);
@@ -221,7 +225,7 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
   shifted,
   columns,
   product,
-  taps,
+  taps: ({ x, g, settings }, { kernel }) => kernelByPositions(x, g, kernel, settings),
   image,
   depthwise,
   pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),

@@ -1,6 +1,7 @@
 /** The gradient of every operator, as more graph: one total table, a missing rule does not compile. A table, hence long. */
 import { type BatchStatistics, ownStatistics } from './batch-statistics.ts';
 import { biasGradient, inputGradient, kernelGradient } from './convolution-gradients.ts';
+import { elementCount } from './dims.ts';
 import { gatherGradient, padGradient, resizeGradient, sliceGradient } from './movement-gradients.ts';
 import { knownSizes, NoGradient } from './no-gradient.ts';
 import {
@@ -187,7 +188,7 @@ const generalProduct: Rule<'Gemm'> = (g, { inputs: [a, b], attributes: { alpha, 
 };
 
 const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => {
-  const { g, slope } = withoutSlope(gradient);
+  const { g, slope } = withoutSlope(gradient, w!);
   const along = slope && reshape(slope, [-1, ...w!.dims.slice(1).map(() => 1)]);
   const scaled = along ? mul(w!, along) : w!;
   const dW = kernelGradient({ x: x!, w: w!, g, settings: attributes });
@@ -195,9 +196,14 @@ const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => 
   return [dX, along ? mul(dW, along) : dW, biasGradient(gradient)];
 };
 
-/** A factor per channel of a gradient, as normalisation gives it: on the kernel it costs no pass over the map. */
-function withoutSlope(g: Tensor): { g: Tensor; slope?: Tensor } {
+/**
+ * A factor per channel of a gradient, as normalisation gives it: on the kernel, which takes it twice, it costs no pass over
+ * the map, unless the map is the smaller of them.
+ */
+function withoutSlope(g: Tensor, w: Tensor): { g: Tensor; slope?: Tensor } {
   if (g.kind !== 'node' || g.node.op !== 'Mul') return { g };
+  const [map, kernel] = [g, w].map(({ dims }) => elementCount(dims));
+  if (typeof map === 'number' && typeof kernel === 'number' && map < 2 * kernel) return { g };
   const [inner, slope] = g.node.inputs as readonly [Tensor, Tensor];
   const perChannel = slope.dims.every((dim, axis) => dim === (axis === 1 ? g.dims[1] : 1));
   return perChannel && slope.dims.length === g.dims.length && `${inner.dims}` === `${g.dims}`
@@ -247,7 +253,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   GreaterOrEqual: comparison,
   Less: comparison,
   Sqrt: (g, { outputs: [y] }) => [div(g, add(y!, y!))],
-  Exp: (g, { outputs: [y] }) => [mul(g, y!)],
+  Exp: (g, { outputs: [y] }) => [mul(unrepeated(g, y!), y!)],
   Log: (g, { inputs: [x] }) => [div(g, x!)],
   Abs: (g, { inputs: [x] }) => [where(greater(x!, zero), g, where(less(x!, zero), neg(g), zero))],
   Neg: g => [neg(g)],
@@ -313,7 +319,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,
   AveragePool: (g, { inputs: [x], outputs: [y], attributes }) => [averagePoolGradient(x!, y!, g, attributes)],
-  MaxPool: (g, { inputs: [x], outputs: [y], attributes }) => [maxPoolGradient(x!, y!, g, attributes)],
+  MaxPool: (g, { inputs: [x], outputs: [, places] }) => [maxPoolGradient(x!, places!, g)],
   GlobalAveragePool: (g, { inputs: [x] }) => [div(g, countAlong(x!, [...x!.dims.keys()].slice(2)))],
   Imported: { refuses: 'it is an operator of the model that has no gradient here' },
 };
