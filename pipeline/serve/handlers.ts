@@ -89,12 +89,16 @@ async function segmented(
   { image, params, name }: Wanted,
   segments: SegmentOutputs | undefined,
 ): Promise<Segmented> {
+  const asked = ports.clock.now();
   const given = image instanceof Uint8Array || image.base64 !== undefined;
   const letGo = given ? () => undefined : admission.hold(limits.imageBytes);
   try {
     const bytes = image instanceof Uint8Array ? image : await readImageBytes(ports, limits, image);
-    const result = await turns.run(() => segmentImage(ports, limits, model, bytes, params, segments));
-    return { id, name, model, image: result, params };
+    return await turns.run(async () => {
+      const wait = ports.clock.now() - asked;
+      const result = await segmentImage(ports, limits, model, bytes, params, segments);
+      return { id, name, model, image: result, wait, params };
+    });
   } finally {
     letGo();
   }
