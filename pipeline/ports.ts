@@ -159,6 +159,8 @@ export interface Tuning {
   readonly threads: number;
   /** Somebody waits for each image: one that is alone gets all threads. Default: as many images at once as threads. */
   readonly promptly?: boolean;
+  /** Vectors that k-means holds; where there are more, it reads them from their shards in every pass. Default: 64 MB. */
+  readonly vectorBytes?: number;
   /** How long one message is worked on where a piece can be cut (`pipeline/slices`). Undefined: to the piece's end. */
   readonly sliceSeconds?: number;
 }

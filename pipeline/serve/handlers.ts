@@ -71,14 +71,9 @@ const unnamed = 'image.jpg';
 /** Half a character is no text that other formats could hold. */
 const wellFormed = (name: string): string => name.replace(/\p{Surrogate}/gu, '\ufffd');
 
-function wantedOf({ limits }: World, { body, bodyType, query }: Call): Wanted {
+function wantedOf({ body, bodyType, query }: Call): Wanted {
   const { name = unnamed, format: _, ...params } = query as SegmentParams & { name?: string; format?: string };
-  if (bodyType !== 'application/json') {
-    if (body.length > limits.imageBytes) {
-      throw new Problem('too-large', `the image is larger than ${Math.floor(limits.imageBytes / 2 ** 20)} MB`);
-    }
-    return { image: body, params, name: wellFormed(name) };
-  }
+  if (bodyType !== 'application/json') return { image: body, params, name: wellFormed(name) };
   const request = validate<{ image: ImageSource; params?: SegmentParams; name?: string }>(
     'SegmentRequest',
     parseJson(body),
@@ -106,7 +101,7 @@ async function segmented(
 }
 
 const segment: Handler = async (world, call) => {
-  const wanted = wantedOf(world, call);
+  const wanted = wantedOf(call);
   return world.shelf.use(wanted.params.model, async model => {
     const format = call.query.format as ToolFormat | undefined;
     const result = await segmented(world, call.id, model, wanted, regionsFor(wanted.params, call.accept, format));
