@@ -7,7 +7,6 @@ import { knownSizes, NoGradient } from './no-gradient.ts';
 import {
   add,
   cast,
-  clip,
   concat,
   conv,
   div,
@@ -220,12 +219,11 @@ const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attri
 
 /** Nothing flows at the bounds themselves, as PyTorch's relu6 has it: so the input need not be kept beside the output. */
 const clipped: Rule<'Clip'> = (g, { outputs: [y], attributes: { min, max } }) => {
-  const step = (bound: number) => Math.max(Math.abs(bound) * 2 ** -23, 1e-30);
-  const inside = {
-    ...(min !== undefined && { min: min + step(min) }),
-    ...(max !== undefined && { max: max - step(max) }),
-  };
-  return [where(equal(y!, clip(y!, inside)), g, zero)];
+  const above = min === undefined ? [] : [greater(y!, constant(min))];
+  const below = max === undefined ? [] : [less(y!, constant(max))];
+  const [inside, ...rest] = [...above, ...below];
+  // Never neither: so both is the same as alike.
+  return [inside ? where(rest[0] ? equal(inside, rest[0]) : inside, g, zero) : g];
 };
 
 const pieces: Rule<'Concat'> = (g, { inputs, attributes: { axis } }) => {
