@@ -1,10 +1,11 @@
 /** Bundles the command line and the functions into dist/: our own TypeScript in, packages of the command line left outside. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { madeAhead } from './build-ahead.mjs';
+import { onlyCommand } from './build-command.mjs';
+import { packagesBeside } from './build-packages.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -13,6 +14,7 @@ const threads = {
   'session-worker': 'adapters/onnxruntime/session-worker.mjs',
   'pixel-worker': 'adapters/threads/pixel-worker.ts',
 };
+const ahead = await madeAhead();
 /** @type {import('esbuild').BuildOptions} */
 const common = {
   absWorkingDir: root,
@@ -24,26 +26,37 @@ const common = {
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
-  plugins: [await madeAhead()],
+  plugins: [ahead],
 };
 /** Packages in CommonJS ask for Node's own modules at run time. */
 const withRequire = {
   js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
 };
-await build({
+/** @type {import('esbuild').BuildOptions} */
+const commandLine = {
   ...common,
-  entryPoints: {
-    selflabel: 'cli/main.ts',
-    'evaluate-worker': 'cli/evaluate-worker.ts',
-    ...threads,
-  },
-  outdir: 'dist',
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
-  // Packages of many small files are slow to start; those with native parts stay where they are.
-  external: ['@aws-sdk/*', 'ml-matrix', 'onnxruntime-node', 'sharp', 'yauzl', 'yazl'],
+  // Packages of many small files are slow to start.
+  external: ['@aws-sdk/*', 'ml-matrix', 'yauzl', 'yazl'],
   banner: withRequire,
+};
+await build({
+  ...commandLine,
+  entryPoints: { main: 'cli/main.ts', 'evaluate-worker': 'cli/evaluate-worker.ts', ...threads },
+  outdir: 'dist',
+  plugins: [ahead, packagesBeside()],
 });
+// How soon a server answers depends on how many files it is read from, and on their size.
+await build({
+  ...commandLine,
+  entryPoints: { main: 'cli/main.ts', ...threads },
+  outdir: 'dist/serve',
+  plugins: [ahead, packagesBeside(), onlyCommand('serve')],
+  minifySyntax: true,
+  minifyWhitespace: true,
+});
+cpSync(`${root}cli/selflabel.mjs`, `${root}dist/selflabel.mjs`);
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
@@ -58,7 +71,8 @@ await build({
   ...common,
   entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
-  external: ['@aws-sdk/client-*', 'onnxruntime-node', 'sharp'],
+  external: ['@aws-sdk/client-*'],
+  plugins: [ahead, packagesBeside()],
   banner: withRequire,
   minify: true,
 });
@@ -69,9 +83,7 @@ await build({
   outdir: 'dist/gpu-task',
   packages: 'external',
 });
-const taskContext = ['gpu-tasks/Dockerfile', 'gpu-tasks/providers.txt', 'gpu-tasks/providers.sha256'];
-for (const file of [...taskContext, 'package.json', 'package-lock.json'])
-  cpSync(root + file, `${root}dist/gpu-task/${basename(file)}`);
+cpSync(`${root}gpu-tasks/image`, `${root}dist/gpu-task`, { recursive: true });
 copyPictureLayer();
 // For browsers and Node alike, with its types beside it.
 await build({

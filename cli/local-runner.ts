@@ -1,5 +1,5 @@
 /** Runs a job on this machine: the same stages as in the cloud, on a folder and an in-memory queue. */
-import { giveHeapRoom } from '#adapters/local/heap-room';
+import { clearHeap, giveHeapRoom } from '#adapters/local/heap-room';
 import { MemoryQueue } from '#adapters/local/memory-queue';
 import { PermanentError } from '#core/errors';
 import { keys } from '#core/job/keys';
@@ -9,6 +9,7 @@ import { readState } from '#pipeline/advance';
 import { collect } from '#pipeline/collect';
 import { readJson, toJson } from '#pipeline/documents';
 import { type Message, parseMessage } from '#pipeline/messages';
+import { nearDuplicatesPiece } from '#pipeline/near-duplicates';
 import type { Ports } from '#pipeline/ports';
 import { type Queues, runMessage } from '#pipeline/stages';
 
@@ -19,10 +20,17 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
   const queues: Queues = { work: () => queue, control: queue };
   await runMessage(ports, queues, say({ v: 1, job, stage: 'plan', piece: 'plan' }));
   await queue.send([say({ v: 1, job, stage: 'advance', resume: true })]);
+  let before: Message['stage'] = 'plan';
   for (;;) {
     const [message] = await queue.receive(1, 0);
     if (!message) break;
-    giveHeapRoom(withoutPictures.has(parseMessage(message.body).stage) ? 'tables' : 'pictures');
+    const parsed = parseMessage(message.body);
+    const { stage } = parsed;
+    if (stage !== 'advance') {
+      if (stage !== before) clearHeap();
+      before = stage;
+    }
+    giveHeapRoom(hasPictures(parsed) ? 'pictures' : 'tables');
     await runMessage(ports, queues, message.body);
     await queue.delete(message.receipt);
   }
@@ -41,3 +49,6 @@ const say = (message: Message): string => JSON.stringify(message);
 
 /** Stages that read vectors and tables, not pictures. */
 const withoutPictures = new Set<Message['stage']>(['plan', 'advance', 'cluster', 'publish']);
+
+const hasPictures = (message: Message): boolean =>
+  !withoutPictures.has(message.stage) && !('piece' in message && message.piece === nearDuplicatesPiece);

@@ -84,6 +84,9 @@ export async function atWork<T>(
   }
 }
 
+/** A disk at hand is read fast: memory is better left to others. */
+const vectorBytes = 32 * 2 ** 20;
+
 /** At the top of a results folder: replaced, and what is no longer wanted is removed. */
 const resultNames = [
   'labels',
@@ -151,7 +154,7 @@ export async function openWorkplace(
     digest: nodeDigest,
     clock: systemClock,
     log,
-    tuning: { threads },
+    tuning: { threads, vectorBytes },
     place: folder,
   };
   return {

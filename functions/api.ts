@@ -1,5 +1,5 @@
 /** Door: HTTP events in, the segmentation API's answers out. */
-import { type HttpEvent, type HttpResult, requestOfEvent, resultOfResponse } from '#adapters/aws/lambda-http';
+import { type HttpEvent, type HttpResult, requestOfEvent, resultOfAnswer } from '#adapters/aws/lambda-http';
 import { PresignedLinks } from '#adapters/aws/presigned-link';
 import { S3Store } from '#adapters/aws/s3-store';
 import { PublicFetch } from '#adapters/http/public-fetch';
@@ -47,4 +47,4 @@ const app = serveApp(
 await app.prepare().catch(() => undefined);
 
 export const handler = async (event: HttpEvent): Promise<HttpResult> =>
-  resultOfResponse(await app.fetch(requestOfEvent(event)));
+  resultOfAnswer(await app.answer(requestOfEvent(event)));

@@ -4,8 +4,9 @@ import { meanOf, toCentroids } from '#core/clustering/kmeans';
 import type { Metric } from '#core/clustering/metric';
 import { type Assignment, emptyAssignment } from '#core/clustering/nearest-centroid';
 import type { VectorSet } from '#core/clustering/vector-set';
-import type { Model, ModelOptions, Ports, RunResult, Tensors, TensorValue } from './ports.ts';
-import { rowsPerBlock, type VectorSource } from './vector-source.ts';
+import { mapInOrder } from './in-flight.ts';
+import type { Model, ModelOptions, Ports, Tensors, TensorValue } from './ports.ts';
+import { rowsPerBatch, rowsPerBlock, type VectorSource } from './vector-source.ts';
 
 /** What assignment needs of the world. */
 export type ClusterPorts = Pick<Ports, 'models' | 'tuning'>;
@@ -24,20 +25,20 @@ export function assignSessions(
   return { sessions, threadsPerSession: Math.floor(threads / sessions) };
 }
 
-/** One block, back from its session. */
+/** One block, and what the sessions found for its rows. */
 export interface AssignedBlock {
   readonly block: Float32Array;
   /** Index of the block's first row among all vectors. */
   readonly firstRow: number;
   /** [rows]. */
   readonly clusters: Int32Array;
-  /** [rows, 2], where the graph computes them. */
-  readonly distances: Float32Array | undefined;
+  /** [rows, 2]. */
+  readonly distances: Float32Array;
 }
 
 /**
- * Sends every block through the model and hands each to `take`, in order.
- * @param inFlight blocks that are with the sessions at once
+ * Sends every block through the model, batch by batch, and hands each to `take`, in order.
+ * @param inFlight batches that are with the sessions at once
  */
 export async function passOver(
   source: VectorSource,
@@ -46,31 +47,58 @@ export async function passOver(
   take: (assigned: AssignedBlock) => void,
   { origin, inFlight }: { origin?: Float64Array; inFlight: number },
 ): Promise<void> {
-  const spare = new FeedCopies(feeds, source.dimension, origin);
-  const pending: Promise<RunResult>[] = [];
+  const { dimension } = source;
+  const batches = new Batches(model, feeds, dimension, origin);
   let index = 0;
   let firstRow = 0;
-  const takeNext = async () => {
-    const { outputs, feeds: returned } = await pending.shift()!;
-    const block = returned.points!.data as Float32Array;
-    spare.giveBack(returned);
-    const rows = block.length / source.dimension;
-    const clusters = outputs.assignment!.data as Int32Array;
-    take({ block, firstRow, clusters, distances: outputs.distances?.data as Float32Array | undefined });
+  for await (const block of source.blocks()) {
+    // TopK over no rows would bring the process down.
+    if (block.length === 0) throw new Error('a block of vectors is empty');
+    const rows = block.length / dimension;
+    const assigned = { block, firstRow, clusters: new Int32Array(rows), distances: new Float32Array(2 * rows) };
+    for await (const { at, outputs } of mapInOrder(batches.startsIn(rows), inFlight, at => batches.run(block, at))) {
+      assigned.clusters.set(outputs.assignment!.data as Int32Array, at);
+      assigned.distances.set(outputs.distances!.data as Float32Array, 2 * at);
+    }
+    take(assigned);
     source.giveBack(index++, block);
     firstRow += rows;
-  };
-  for await (const block of source.blocks()) {
-    // A buffer that was moved away and never came back; TopK over no rows would bring the process down.
-    if (block.length === 0) throw new Error('a block of vectors is empty');
-    const run = model.run({ points: tensor(block, source.dimension), ...spare.take() });
-    // A run that fails while an earlier one is awaited is reported when its turn comes.
-    run.catch(() => {});
-    pending.push(run);
-    if (pending.length >= inFlight) await takeNext();
   }
-  while (pending.length > 0) await takeNext();
   if (firstRow !== source.count) throw new Error(`${source.count} vectors were announced but ${firstRow} came`);
+}
+
+/** Copies of a block's rows on their way through a model: few at a time, whose memory serves again. */
+class Batches {
+  readonly #model: Model;
+  readonly #dimension: number;
+  readonly #rows: number;
+  readonly #feeds: FeedCopies;
+  readonly #spare: Float32Array[] = [];
+
+  constructor(model: Model, feeds: CentroidFeeds, dimension: number, origin?: Float64Array) {
+    this.#model = model;
+    this.#dimension = dimension;
+    this.#rows = rowsPerBatch(feeds.columns, dimension);
+    this.#feeds = new FeedCopies(feeds, dimension, origin);
+  }
+
+  *startsIn(rows: number): Generator<number> {
+    for (let at = 0; at < rows; at += this.#rows) yield at;
+  }
+
+  async run(block: Float32Array, at: number): Promise<{ at: number; outputs: Tensors }> {
+    const rows = block.subarray(at * this.#dimension, (at + this.#rows) * this.#dimension);
+    const isWhole = rows.length === this.#rows * this.#dimension;
+    const points = (isWhole && this.#spare.pop()) || new Float32Array(rows.length);
+    points.set(rows);
+    const { outputs, feeds } = await this.#model.run({
+      points: tensor(points, this.#dimension),
+      ...this.#feeds.take(),
+    });
+    this.#feeds.giveBack(feeds);
+    if (isWhole) this.#spare.push(feeds.points!.data as Float32Array);
+    return { at, outputs };
+  }
 }
 
 /** Copies of what every run is fed besides the points: runs move their feeds away, so each needs its own. */
@@ -133,7 +161,7 @@ export async function assignVectors(
 function enter(found: Assignment, { firstRow, clusters, distances }: AssignedBlock): void {
   found.clusters.set(clusters, firstRow);
   for (let i = 0; i < clusters.length; i++) {
-    found.distances[firstRow + i] = distances![2 * i]!;
-    found.seconds[firstRow + i] = distances![2 * i + 1]!;
+    found.distances[firstRow + i] = distances[2 * i]!;
+    found.seconds[firstRow + i] = distances[2 * i + 1]!;
   }
 }

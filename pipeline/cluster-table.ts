@@ -2,8 +2,15 @@
 import { nearestCentroids } from '#core/clustering/nearest-centroid';
 import { unitRows } from '#core/clustering/unit-rows';
 import type { VectorSet } from '#core/clustering/vector-set';
-import { type ClusterRow, parseClustersCsv, writeClustersCsv } from '#core/formats/clusters-csv';
+import {
+  type ClusterRow,
+  clusterLine,
+  clustersCsvRows,
+  clustersHeader,
+  parseClustersCsv,
+} from '#core/formats/clusters-csv';
 import { readNpyOf } from '#core/formats/npy';
+import { TextParts } from '#core/formats/text-parts';
 import type { Plan } from '#core/job/plan';
 import type { ClusterId } from '#core/labels/label-id';
 import { assignVectors } from './assign-vectors.ts';
@@ -33,16 +40,15 @@ export async function writeClusterTables(
   // The method compares with the plain means (2.4), the recipe with centroids of length one.
   const { data, count, dimension } = centroids;
   const compared = runOf(plan).unit === 'image' ? centroids : { ...centroids, data: unitRows(data, count, dimension) };
-  const all: ClusterRow[] = [];
+  let table = new TextParts().add(clustersHeader);
   for (const shard of plan.shards) {
-    const rows = await rowsOfShard(ports, plan, shard, compared);
-    if (isOneTable(plan)) for (const row of rows) all.push(row);
-    else await ports.store.putNew(shardTableKey(plan, shard), formatTable(rows));
+    for (const row of await rowsOfShard(ports, plan, shard, compared)) table.add(clusterLine(row));
+    if (isOneTable(plan)) continue;
+    await ports.store.putNew(shardTableKey(plan, shard), table.bytes());
+    table = new TextParts().add(clustersHeader);
   }
-  return isOneTable(plan) ? formatTable(all) : undefined;
+  return isOneTable(plan) ? table.bytes() : undefined;
 }
-
-const formatTable = (rows: readonly ClusterRow[]): Uint8Array => new TextEncoder().encode(writeClustersCsv(rows));
 
 /** One row per image that could be read, duplicates included: the nearest centroid of its pooled vector. */
 async function rowsOfShard(ports: Ports, plan: Plan, shard: string, centroids: VectorSet): Promise<ClusterRow[]> {
@@ -65,23 +71,35 @@ async function rowsOfShard(ports: Ports, plan: Plan, shard: string, centroids: V
   });
 }
 
-/** A finished job's rows by image, asked for shard by shard. */
-export async function openClusterTable(
-  store: ObjectStore,
-  plan: Plan,
-): Promise<(shard: string) => Promise<ReadonlyMap<string, ClusterRow>>> {
-  const byImage = (bytes: Uint8Array) =>
-    new Map(parseClustersCsv(new TextDecoder().decode(bytes)).map(row => [row.image, row]));
-  if (!isOneTable(plan)) return async shard => byImage(await readObject(store, shardTableKey(plan, shard)));
-  const whole = byImage(await readObject(store, outputKey(plan, 'cluster', 'best', 'csv')));
-  return async () => whole;
+/** Rows of a shard's images by name. Shards are asked for in their order. */
+export type ClusterTable = (shard: string, names: ReadonlySet<string>) => Promise<ReadonlyMap<string, ClusterRow>>;
+
+/** A finished job's rows. */
+export async function openClusterTable(store: ObjectStore, plan: Plan): Promise<ClusterTable> {
+  if (!isOneTable(plan)) {
+    return async shard => {
+      const rows = parseClustersCsv(await readText(store, shardTableKey(plan, shard)));
+      return new Map(rows.map(row => [row.image, row]));
+    };
+  }
+  const rows = clustersCsvRows(await readText(store, outputKey(plan, 'cluster', 'best', 'csv')));
+  let next = rows.next();
+  return async (_shard, names) => {
+    const own = new Map<string, ClusterRow>();
+    for (; !next.done && names.has(next.value.image); next = rows.next()) own.set(next.value.image, next.value);
+    return own;
+  };
 }
+
+const readText = async (store: ObjectStore, key: string): Promise<string> =>
+  new TextDecoder().decode(await readObject(store, key));
 
 /** All rows of a finished job, which must fit into memory. */
 export async function readClusters(store: ObjectStore, plan: Plan): Promise<ClusterRow[]> {
-  const table = await openClusterTable(store, plan);
-  if (isOneTable(plan)) return [...(await table('')).values()];
+  const keys = isOneTable(plan)
+    ? [outputKey(plan, 'cluster', 'best', 'csv')]
+    : plan.shards.map(shard => shardTableKey(plan, shard));
   const rows: ClusterRow[] = [];
-  for (const shard of plan.shards) for (const row of (await table(shard)).values()) rows.push(row);
+  for (const key of keys) for (const row of clustersCsvRows(await readText(store, key))) rows.push(row);
   return rows;
 }

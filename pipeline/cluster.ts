@@ -35,7 +35,8 @@ async function restart(ports: Ports, plan: Plan, piece: string): Promise<void> {
   const started = ports.clock.now();
   const run = runOf(plan);
   const clusters = await clustersOf(ports.store, plan);
-  const vectors = await clusterRows(ports.store, plan, await readCatalog(ports.store, plan), clusters);
+  const known = await readCatalog(ports.store, plan);
+  const vectors = await clusterRows(ports.store, plan, known, clusters, ports.tuning.vectorBytes);
   const number = Number(piece.slice(restartPiece(0).length - 3));
   const options = {
     clusters,

@@ -2,17 +2,17 @@
 import { decodeIndexPng, encodeImageNetSPng } from '#core/formats/png-index';
 import { readTar, type TarEntry } from '#core/formats/tar';
 import { keys } from '#core/job/keys';
+import { NameList } from '#core/job/name-list';
 import { finalLabels, type Plan, validationShard } from '#core/job/plan';
-import type { Receipt, ShardedReceipt } from '#core/job/receipt';
-import { labelPaths } from '#core/labels/label-path';
+import { LabelPaths, labelPaths } from '#core/labels/label-path';
 import { isOneTable, shardTableKey } from './cluster-table.ts';
-import { fromJson, readJson, readObject, toJson } from './documents.ts';
+import { fromJson, readObject, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
 import { outputKey, readMarker } from './marker.ts';
 import { nearDuplicatesPiece } from './near-duplicates.ts';
 import type { ObjectStore, Ports } from './ports.ts';
 import type { PublishSummary } from './publish.ts';
-import { settledImages } from './settle-receipt.ts';
+import { listFiles, settledImages } from './settle-receipt.ts';
 import { matchingFile, validationMatching, validationMetrics } from './validation.ts';
 
 /** Which results lie in the folder now. */
@@ -71,12 +71,12 @@ async function collectLabels(
   stage: 'label' | 'finetune',
   { already, collected }: { readonly already: number; collected(shards: number): Promise<void> },
 ): Promise<void> {
-  const names: string[] = [];
+  const names = new NameList();
   for await (const image of settledImages(ports.store, plan)) {
-    if (image.state !== 'rejected') names.push(image.name);
+    if (image.state !== 'rejected') names.add(image.name);
   }
-  const paths = labelPaths(names);
-  const at = (name: string) => `${folder}${paths.get(name)!}`;
+  const paths = new LabelPaths(names);
+  const at = (name: string) => `${folder}${paths.of(name)}`;
   for (const [i, shard] of plan.shards.entries()) {
     if (i < already) continue;
     const packed = readTar(await readObject(ports.store, outputKey(plan, stage, shard, 'tar')));
@@ -87,8 +87,7 @@ async function collectLabels(
     await collected(i + 1);
     ports.log.progress('collect', 'label maps', i + 1, plan.shards.length);
   }
-  const wanted = new Set(paths.values());
-  await removeOthers(target, folder, { has: key => wanted.has(key.slice(folder.length)) });
+  await removeOthers(target, folder, { has: key => paths.has(key.slice(folder.length)) });
 }
 
 const filesAtOnce = 16;
@@ -132,7 +131,7 @@ async function collectValidation(ports: Ports, target: ObjectStore, plan: Plan):
     const packed = [...readTar(await readObject(ports.store, outputKey(plan, 'evaluate', validationShard, 'tar')))];
     const paths = labelPaths(packed.map(({ name }) => name.slice(0, -'.png'.length)));
     const write = async ({ name, bytes }: TarEntry) => {
-      const key = `${validationFolder}labels/${paths.get(name.slice(0, -'.png'.length))!}`;
+      const key = `${validationFolder}labels/${paths.of(name.slice(0, -'.png'.length))}`;
       await target.put(key, await inFormat(ports, plan, bytes));
       return key;
     };
@@ -152,8 +151,7 @@ async function collectClusters(store: ObjectStore, target: ObjectStore, plan: Pl
 
 /** With its lists, where they are files of their own. */
 async function collectReceipt(store: ObjectStore, target: ObjectStore, plan: Plan): Promise<void> {
-  const receipt = await readJson<Receipt | ShardedReceipt>(store, keys.published(plan.job, 'receipt.json'));
-  const lists = 'lists' in receipt ? receipt.lists : [];
+  const lists = listFiles(plan);
   for (const file of lists) await copy(store, keys.published(plan.job, file), target, file);
   await removeOthers(target, 'receipt/', new Set(lists));
   await copy(store, keys.published(plan.job, 'receipt.json'), target, 'receipt.json');

@@ -1,7 +1,7 @@
 /** Copies among a job's images: files with the same bytes, whatever their names and the size of the job. */
 import { PermanentError } from '#core/errors';
 import { FirstSeen } from '#core/job/first-seen';
-import type { Plan } from '#core/job/plan';
+import { type Plan, shardSize } from '#core/job/plan';
 import { mapInOrder } from './in-flight.ts';
 import { type Marker, readMarker } from './marker.ts';
 import type { ObjectStore } from './ports.ts';
@@ -15,8 +15,8 @@ type Told = { readonly name: string } & (
   | { readonly state: string; readonly sha256: string }
 );
 
-/** Markers read at the same time: each takes some milliseconds of waiting, or, of a large shard, some tens of MB. */
-const markersAtOnce = 8;
+/** Markers read at the same time: each takes some milliseconds of waiting, but those of large shards tens of MB. */
+const markersAtOnce = ({ images }: Plan): number => (shardSize(images) > 256 ? 2 : 8);
 
 /** The markers of so many pieces, in order, a few of them read ahead. */
 export const readMarkers = <Summary>(
@@ -25,7 +25,7 @@ export const readMarkers = <Summary>(
   stage: Parameters<typeof readMarker>[2],
   pieces: readonly string[],
 ): AsyncGenerator<Marker<Summary>> =>
-  mapInOrder(pieces, markersAtOnce, piece => readMarker<Summary>(store, plan, stage, piece));
+  mapInOrder(pieces, markersAtOnce(plan), piece => readMarker<Summary>(store, plan, stage, piece));
 
 export interface ToldShard<Image> {
   readonly shard: string;

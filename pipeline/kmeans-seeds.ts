@@ -35,7 +35,8 @@ export async function plusPlusSeeds(
 ): Promise<Centroids> {
   const { dimension } = source;
   const seeds = { data: new Float32Array(clusters * dimension), count: 0, dimension };
-  const nearest = new Float64Array(source.count).fill(Number.POSITIVE_INFINITY);
+  // What they are made of is float32 too.
+  const nearest = new Float32Array(source.count).fill(Number.POSITIVE_INFINITY);
   let fresh = (await gatherRows(source, randomRows(source.count, 1, random))).data;
   for (;;) {
     seeds.data.set(fresh, seeds.count * dimension);
@@ -49,7 +50,7 @@ export async function plusPlusSeeds(
       centroidFeeds(added, origin, metric, 2),
       ({ block, firstRow, distances }) => {
         const known = nearest.subarray(firstRow, firstRow + block.length / dimension);
-        for (let i = 0; i < known.length; i++) known[i] = Math.min(known[i]!, distances![2 * i]!);
+        for (let i = 0; i < known.length; i++) known[i] = Math.min(known[i]!, distances[2 * i]!);
         draws.offer(block, known);
       },
       { origin, inFlight },

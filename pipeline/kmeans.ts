@@ -20,7 +20,7 @@ import { inspectVectors, type VectorFacts } from './inspect-vectors.ts';
 import { plusPlusSeeds, randomSeeds } from './kmeans-seeds.ts';
 import type { Model } from './ports.ts';
 import { type AssignmentState, PrunedAssignment } from './pruned-assignment.ts';
-import { rowsPerBlock, type VectorSource } from './vector-source.ts';
+import { rowsPerBatch, type VectorSource } from './vector-source.ts';
 
 export interface KmeansOptions {
   readonly clusters: number;
@@ -107,7 +107,7 @@ interface Work {
   readonly facts: VectorFacts;
   /** Of `assignGraph`. */
   readonly model: Model;
-  /** Blocks that are with the sessions at once. */
+  /** Batches that are with the sessions at once. */
   readonly inFlight: number;
 }
 
@@ -144,7 +144,7 @@ async function iterate(
   random: Random,
   restart: number,
 ): Promise<KmeansRun> {
-  const rows = rowsPerBlock(clusters);
+  const rows = rowsPerBatch(clusters, source.dimension);
   const from = start.assignment;
   const assignment = new PrunedAssignment(source, clusters, { metric, facts, model, inFlight, rows, from });
   const history = [...start.iterations];

@@ -55,7 +55,7 @@ export async function listFolderImages(store: ObjectStore): Promise<FolderImage[
   }
   images.sort();
   const paths = labelPaths(images);
-  return images.map(image => ({ image, path: paths.get(image)! }));
+  return images.map(image => ({ image, path: paths.of(image) }));
 }
 
 async function readLists<T>(store: ObjectStore, file: string, schema: z.ZodType<T>): Promise<T> {

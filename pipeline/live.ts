@@ -42,8 +42,7 @@ export async function labelLive(ports: Ports, body: string): Promise<LiveSummary
   const paths = labelPaths(images.map(({ name }) => name));
   const counts: Record<Outcome, number> = { labelled: 0, known: 0, rejected: 0, gone: 0 };
   try {
-    const work = (image: LiveImage) =>
-      labelNow(ports, labeller, { model, version, path: paths.get(image.name)! }, image);
+    const work = (image: LiveImage) => labelNow(ports, labeller, { model, version, path: paths.of(image.name) }, image);
     for await (const outcome of mapInOrder(images, ports.tuning.threads * 3, work)) counts[outcome]++;
   } finally {
     await labeller.model.release();

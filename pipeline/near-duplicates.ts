@@ -25,12 +25,13 @@ export const nearDuplicatesPiece = 'near-duplicates';
 const blockRows = 1024;
 /** Links per image and block: enough to join a group through its members. */
 const few = 8;
-/** Vectors of one part: compared with itself and with the parts before it that are still held. */
+/** Vectors of one part: compared with itself and with the parts before it, as far as so many bytes reach. */
 const partBytes = 32 * 2 ** 20;
-/** Of the parts that are held: images further apart in path order are not compared, nor those further than `furthest`. */
-const heldBytes = 512 * 2 ** 20;
-/** Beyond so many images time grows no longer with the square. */
+const backBytes = 512 * 2 ** 20;
+/** Nor are images compared that are further apart in path order: beyond, time grows no longer with the square. */
 const furthest = 262_144;
+/** A quarter of a part is held while those before it pass by in pieces: reading them again costs little beside comparing. */
+const [heldOfPart, pieceOfPart] = [4, 16];
 
 /** What the piece tells. */
 export interface NearDuplicatesSummary {
@@ -38,7 +39,7 @@ export interface NearDuplicatesSummary {
   readonly images: number;
 }
 
-/** @param bytes of vectors in one part */
+/** @param bytes of vectors in one part: memory holds a little more than half of it */
 export async function findNearDuplicates(ports: Ports, plan: Plan, bytes: number = partBytes): Promise<void> {
   const started = ports.clock.now();
   const distinct = await findDistinct(ports.store, plan);
@@ -67,16 +68,16 @@ async function linkSimilar(ports: Ports, plan: Plan, distinct: DistinctImages, b
   if (count < 2) return groups;
   const lastColumns = count % blockRows || blockRows;
   const sessions = ports.models.device === 'cpu' ? ports.tuning.threads : 1;
+  const read = (range: Range, bytes: number) => parts(ports.store, plan, distinct, range, bytes);
   let model: Model | undefined;
-  let held: Part[] = [];
   try {
-    for await (const part of parts(ports.store, plan, distinct, bytes)) {
-      const graph = similarGraph(part.dimension, Math.min(few, lastColumns));
+    for await (const held of read({ from: 0, to: count }, bytes / heldOfPart)) {
+      const graph = similarGraph(held.dimension, Math.min(few, lastColumns));
       model ??= await ports.models.load(graph, { sessions, threadsPerSession: 1 });
-      held = held.filter(({ first }) => part.first - first < furthest);
-      for (const other of [...held, part]) await compareParts(model, other, part, sessions + 1, groups);
-      held.push(part);
-      while (bytesOf(held) > heldBytes) held.shift();
+      const before = { from: furthestBack(held, bytes), to: held.first };
+      for await (const piece of read(before, bytes / pieceOfPart))
+        await compareParts(model, piece, held, sessions + 1, groups);
+      await compareParts(model, held, held, sessions + 1, groups);
     }
   } finally {
     await model?.release();
@@ -84,7 +85,12 @@ async function linkSimilar(ports: Ports, plan: Plan, distinct: DistinctImages, b
   return groups;
 }
 
-const bytesOf = (held: readonly Part[]): number => held.reduce((sum, { data }) => sum + data.byteLength, 0);
+/** The first image that those of a part are compared with. */
+function furthestBack({ first, dimension }: Part, bytes: number): number {
+  const rows = rowsIn(bytes, dimension);
+  const partsBack = Math.min(Math.floor(backBytes / (4 * dimension * rows)), Math.ceil(furthest / rows) - 1);
+  return Math.max(0, Math.floor(first / rows) - partsBack) * rows;
+}
 
 /** Which images are compared: those that were read, copies left out. Their numbers count only these. */
 interface DistinctImages {
@@ -116,18 +122,31 @@ async function findDistinct(store: ObjectStore, plan: Plan): Promise<DistinctIma
   return { count: first, shards };
 }
 
-/** All vectors in parts of so many bytes, whole blocks each. */
-async function* parts(store: ObjectStore, plan: Plan, distinct: DistinctImages, bytes: number): AsyncGenerator<Part> {
+/** Images by their numbers among those that are compared. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Vectors of a range that begins with a block, in parts of so many bytes, whole blocks each. */
+async function* parts(
+  store: ObjectStore,
+  plan: Plan,
+  distinct: DistinctImages,
+  { from, to }: Range,
+  bytes: number,
+): AsyncGenerator<Part> {
   let part: Part | undefined;
-  let filled = 0;
-  for (const { shard, count, kept } of distinct.shards) {
-    if (!count) continue;
+  let filled = from;
+  for (const { shard, first, count, kept } of distinct.shards) {
+    if (first + count <= from || first >= to || !count) continue;
     const key = outputKey(plan, 'embed', shard, 'pooled.npy');
     const { data, shape } = readNpyOf('float32', await readObject(store, key));
     const dimension = shape[1]!;
+    let number = first - 1;
     for (const [i, isKept] of kept.entries()) {
-      if (!isKept) continue;
-      part ??= emptyPart(distinct.count - filled, filled, dimension, bytes);
+      if (!isKept || ++number < from || number >= to) continue;
+      part ??= emptyPart(to - filled, filled, dimension, bytes);
       part.data.set(data.subarray(i * dimension, (i + 1) * dimension), (filled - part.first) * dimension);
       if (++filled < part.first + part.count) continue;
       yield part;
@@ -136,9 +155,12 @@ async function* parts(store: ObjectStore, plan: Plan, distinct: DistinctImages, 
   }
 }
 
+/** Whole blocks of so many bytes, at least one. */
+const rowsIn = (bytes: number, dimension: number): number =>
+  Math.max(1, Math.floor(bytes / (4 * dimension * blockRows))) * blockRows;
+
 function emptyPart(left: number, first: number, dimension: number, bytes: number): Part {
-  const rows = Math.max(1, Math.floor(bytes / (4 * dimension * blockRows))) * blockRows;
-  const count = Math.min(rows, left);
+  const count = Math.min(rowsIn(bytes, dimension), left);
   return { data: new Float32Array(count * dimension), count, dimension, first };
 }
 

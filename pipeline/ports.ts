@@ -76,10 +76,10 @@ export interface Model {
   /**
    * Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile.
    * @param wanted default: all outputs
-   * @param into tensors by the names of wanted outputs, of their types and sizes: these outputs come in their memory, which is
-   *   moved like that of the feeds, instead of new memory
+   * @param spent tensors that nobody needs any more: their memory is free before the run begins, not some time after it when
+   *   the heap is collected; they are empty from then on
    */
-  run(feeds: Tensors, wanted?: readonly string[], into?: Tensors): Promise<RunResult>;
+  run(feeds: Tensors, wanted?: readonly string[], spent?: Tensors): Promise<RunResult>;
   release(): Promise<void>;
 }
 
@@ -159,6 +159,8 @@ export interface Tuning {
   readonly threads: number;
   /** Somebody waits for each image: one that is alone gets all threads. Default: as many images at once as threads. */
   readonly promptly?: boolean;
+  /** Vectors that k-means holds; where there are more, it reads them from their shards in every pass. Default: 64 MB. */
+  readonly vectorBytes?: number;
   /** How long one message is worked on where a piece can be cut (`pipeline/slices`). Undefined: to the piece's end. */
   readonly sliceSeconds?: number;
 }

@@ -27,7 +27,7 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
   const gathering = published && (await Gathering.of(ports, plan));
   const settled = await settleReceipt(ports, plan, { see: async shard => gathering?.add(shard) });
   const { document } = settled;
-  await ports.store.put(keys.published(plan.job, 'receipt.json'), toJson(document));
+  await ports.store.put(keys.published(plan.job, 'receipt.json'), document);
   if (plan.request.masks) {
     const metrics = await readObject(ports.store, outputKey(plan, 'evaluate', 'metrics', 'json'));
     await ports.store.put(keys.published(plan.job, 'metrics.json'), metrics);
@@ -40,7 +40,7 @@ export async function publish(ports: Ports, plan: Plan, piece: string): Promise<
     model: published?.card.name ?? null,
     version: published?.card.modelVersion ?? null,
   };
-  await finishPiece(ports, plan, 'publish', piece, { json: toJson(document) }, summary, started);
+  await finishPiece(ports, plan, 'publish', piece, { json: document }, summary, started);
 }
 
 async function publishModel(ports: Ports, plan: Plan): Promise<{ card: Card }> {

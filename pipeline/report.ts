@@ -18,7 +18,7 @@ import type {
 } from '#core/pages/report-data';
 import { openAttention, runOf } from './backbone.ts';
 import { clustersOf, readChoice } from './choose-clusters.ts';
-import { openClusterTable } from './cluster-table.ts';
+import { type ClusterTable, openClusterTable } from './cluster-table.ts';
 import { addToSheets, ClassSheet, pickMembers, type SheetImage, Smallest } from './contact-sheets.ts';
 import { readJson } from './documents.ts';
 import type { FoundThreshold } from './evaluate.ts';
@@ -49,7 +49,7 @@ const secondsPerImage = 8;
 export async function writeReport(
   ports: Ports,
   plan: Plan,
-  { receipt, bound }: SettledReceipt,
+  { receipt, notes, bound }: SettledReceipt,
   card: Card,
   gathering: Gathering,
 ): Promise<void> {
@@ -70,6 +70,7 @@ export async function writeReport(
       duplicates: receipt.duplicate,
       empty: receipt.empty,
       notes: receipt.notes,
+      noted: notes,
     },
     classes: gathered.sheets.map((sheet, i) => classFacts(sheet, i + 1, gathered.pixels, members[i]!, thumbnails)),
     directory: ports.place,
@@ -92,7 +93,7 @@ async function removeThumbnails(store: ObjectStore, plan: Plan): Promise<void> {
 
 /** Gathers what the page shows from a job's images, shard by shard. */
 export class Gathering {
-  readonly #rowsOf: Awaited<ReturnType<typeof openClusterTable>>;
+  readonly #rowsOf: ClusterTable;
   readonly #sheets: readonly ClassSheet[];
   readonly #review: Gathered['review'] = new Smallest(reviewLength);
   readonly #together: Together;
@@ -100,7 +101,7 @@ export class Gathering {
   #count = 0;
   #pixels = 0;
 
-  private constructor(rowsOf: Awaited<ReturnType<typeof openClusterTable>>, clusters: number, images: number) {
+  private constructor(rowsOf: ClusterTable, clusters: number, images: number) {
     this.#rowsOf = rowsOf;
     this.#sheets = Array.from({ length: clusters }, () => new ClassSheet());
     this.#together = new Together(clusters);
@@ -112,7 +113,7 @@ export class Gathering {
   }
 
   async add({ shard, images }: SettledShard): Promise<void> {
-    const rows = await this.#rowsOf(shard);
+    const rows = await this.#rowsOf(shard, new Set(images.map(({ name }) => name)));
     for (const image of images) {
       this.#together.add(image);
       if (image.state === 'rejected' || image.state === 'duplicate') continue;

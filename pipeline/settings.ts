@@ -145,7 +145,7 @@ export const sliceSeconds = 1800;
 /** Tries before a message goes to the dead-letter queue. */
 export const maxReceives = (queue: QueueName): number => ((taskNames as readonly string[]).includes(queue) ? 5 : 3);
 
-/** What the Dockerfile of the tasks copies, made by `node build.mjs`: `gpu-tasks/Dockerfile` with this as its context. */
+/** What the Dockerfile of the tasks copies, made by `node build.mjs`: `gpu-tasks/image/Dockerfile` with this as its context. */
 export const taskBundle = 'dist/gpu-task';
 /** Longest a task may take from SIGTERM to its end; ECS's `stopTimeout`. */
 export const taskStopSeconds = 110;

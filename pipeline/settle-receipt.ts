@@ -1,4 +1,6 @@
 /** Every input's one state, from the markers of label. */
+
+import { JsonList, jsonOfLists } from '#core/formats/json-lists';
 import { keys } from '#core/job/keys';
 import { finalLabels, type Plan } from '#core/job/plan';
 import { tunedPiece, waves } from '#core/job/progress';
@@ -52,14 +54,20 @@ export async function* settledShards(
 
 /** Above so many inputs the lists are written per shard (interface 3). */
 const mostListed = 100_000;
-/** Entries of each list that the report is given then. */
+/** Entries of each list that the report is given. */
 const mostShown = 500;
 
+/** Files of the lists, where there are too many inputs for one: one per shard. */
+export const listFiles = ({ images, shards }: Plan, most = mostListed): string[] =>
+  images > most ? shards.map(shard => `receipt/${shard}.json`) : [];
+
 export interface SettledReceipt {
-  /** For the page: all entries, or the first of each list. */
+  /** For the page: the first of each list. */
   readonly receipt: Receipt;
-  /** What `receipt.json` holds. */
-  readonly document: Receipt | ShardedReceipt;
+  /** How many notes there are. */
+  readonly notes: number;
+  /** What `receipt.json` holds: a `Receipt` or a `ShardedReceipt`. */
+  readonly document: Uint8Array;
   /** What limited embedding. */
   readonly bound: Bound | null;
 }
@@ -73,10 +81,11 @@ export async function settleReceipt(
   plan: Plan,
   { most = mostListed, see }: { most?: number; see?: (shard: SettledShard) => Promise<void> } = {},
 ): Promise<SettledReceipt> {
-  const sharded = plan.images > most;
-  const all = emptyLists();
+  const lists = listFiles(plan, most);
+  const shown = emptyLists();
+  const all = jsonLists();
   const counts = { labelled: 0, empty: 0, duplicate: 0, rejected: 0 };
-  const lists: string[] = [];
+  let [notes, at] = [0, 0];
   for await (const { shard, images } of settledShards(ports.store, plan)) {
     const own = emptyLists();
     for (const image of images) {
@@ -84,21 +93,31 @@ export async function settleReceipt(
       enterImage(own, image);
     }
     await see?.({ shard, images });
-    addLists(all, own, sharded ? mostShown : Number.POSITIVE_INFINITY);
-    if (!sharded) continue;
-    lists.push(`receipt/${shard}.json`);
-    await ports.store.put(keys.published(plan.job, lists.at(-1)!), toJson(own));
+    notes += own.notes.length;
+    showFirst(shown, own);
+    if (lists.length) await ports.store.put(keys.published(plan.job, lists[at++]!), toJson(own));
+    else for (const key of listNames) for (const entry of own[key]) all[key].add(entry);
   }
   const settings = settingsOf(plan, await clustersOf(ports.store, plan));
   const { timing, bound } = await paceOf(ports.store, plan);
   const rest = { counts: balancedCounts(counts, plan.images), settings, hashes: await hashesOf(ports, plan), timing };
-  const receipt = { ...all, ...rest };
-  return { receipt, document: sharded ? { lists, ...rest } : receipt, bound };
+  const document = lists.length ? toJson({ lists, ...rest } satisfies ShardedReceipt) : jsonOfLists(all, rest);
+  return { receipt: { ...shown, ...rest }, notes, document, bound };
 }
 
 type Growing = { -readonly [Key in keyof ReceiptLists]: ReceiptLists[Key][number][] };
 
+const listNames = ['labelled', 'empty', 'duplicate', 'rejected', 'notes'] as const satisfies (keyof Growing)[];
+
 const emptyLists = (): Growing => ({ labelled: [], empty: [], duplicate: [], rejected: [], notes: [] });
+
+const jsonLists = (): Record<keyof Growing, JsonList> => ({
+  labelled: new JsonList(),
+  empty: new JsonList(),
+  duplicate: new JsonList(),
+  rejected: new JsonList(),
+  notes: new JsonList(),
+});
 
 function enterImage(lists: Growing, image: SettledImage): void {
   const { name } = image;
@@ -111,11 +130,11 @@ function enterImage(lists: Growing, image: SettledImage): void {
   else lists[image.state].push(name);
 }
 
-/** Appends entries as long as there are fewer than `most`. */
-function addLists(all: Growing, own: Growing, most: number): void {
-  for (const key of Object.keys(all) as (keyof Growing)[]) {
-    const list: unknown[] = all[key];
-    for (const entry of own[key]) if (list.length < most) list.push(entry);
+/** Appends entries as long as there is room. */
+function showFirst(shown: Growing, own: Growing): void {
+  for (const key of listNames) {
+    const list: unknown[] = shown[key];
+    for (const entry of own[key].slice(0, mostShown - list.length)) list.push(entry);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Many vectors in blocks that are read again and again: held in memory, or streamed where they do not fit. */
 import { row, type VectorSet } from '#core/clustering/vector-set';
 
-/** Each block is [rows, dimension], row-major, and owns its whole buffer, because buffers are moved to the session and back. */
+/** Each block is [rows, dimension], row-major, and owns its whole buffer. */
 export interface VectorSource {
   readonly count: number;
   readonly dimension: number;
@@ -61,14 +61,19 @@ export function blocksOf({ data, count, dimension }: VectorSet, rows: number): V
   return blocksInMemory(blocks, dimension);
 }
 
+const floats = (megabytes: number): number => (megabytes << 20) / Float32Array.BYTES_PER_ELEMENT;
+const powerOfTwo = (most: number): number => 2 ** Math.floor(Math.log2(most));
+
+/** Rows per block for a given number of clusters. The cut into blocks is part of the result: k-means++ draws block by block. */
+export const rowsPerBlock = (clusters: number): number =>
+  Math.min(16384, Math.max(1024, powerOfTwo(floats(4) / clusters)));
+
 /**
- * Rows per block for a given number of clusters: measured best while the products of a block (rows · clusters floats)
- * stay in the processor's cache; more rows save messages where clusters are few.
+ * Rows that go to a session at once: measured best while their products (rows · clusters floats) stay in the processor's
+ * cache; more save messages where clusters are few. A few batches are under way, so their vectors take a few MB at most.
  */
-export function rowsPerBlock(clusters: number): number {
-  const cached = (4 << 20) / Float32Array.BYTES_PER_ELEMENT;
-  return Math.min(16384, Math.max(1024, 2 ** Math.floor(Math.log2(cached / clusters))));
-}
+export const rowsPerBatch = (clusters: number, dimension: number): number =>
+  Math.min(rowsPerBlock(clusters), Math.max(1024, powerOfTwo(floats(2) / dimension)));
 
 /** The rows with these ascending indices, gathered in one pass that ends with the last of them. */
 export async function gatherRows(source: VectorSource, indices: Int32Array): Promise<VectorSet> {

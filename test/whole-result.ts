@@ -33,10 +33,10 @@ export async function assertWholeResult(out: string, images: string, clusters: n
   expect(rows.every(row => row.cluster >= 0 && row.cluster < clusters)).toBe(true);
 
   const paths = labelPaths(readable);
-  expect(filesBelow(join(out, 'labels'))).toEqual([...paths.values()].sort());
+  expect(filesBelow(join(out, 'labels'))).toEqual(readable.map(name => paths.of(name)).sort());
   for (const name of readable) {
     const { width, height } = await codec.decode(readFileSync(join(images, name)));
-    const map = await readIds(out, 'labels', paths.get(name)!);
+    const map = await readIds(out, 'labels', paths.of(name));
     expect([map.width, map.height], name).toEqual([width, height]);
     expect(Math.max(...new Set(map.ids)), name).toBeLessThanOrEqual(clusters);
     expect(map.ids.some(id => id > 0)).toBe(labelled.includes(name) || duplicate.some(one => one.image === name));

@@ -1,4 +1,5 @@
-/** HTTP as Lambda gets it, from API Gateway (REST and HTTP APIs), function URLs and load balancers: events in, standard requests; answers back. */
+/** HTTP as Lambda gets it, from API Gateway (REST and HTTP APIs), function URLs and load balancers: events in, requests; answers back. */
+import type { ApiAnswer, ApiRequest } from '#core/api/exchange';
 
 type Values = Readonly<Record<string, readonly string[] | undefined>>;
 
@@ -29,13 +30,13 @@ export interface HttpResult {
   readonly isBase64Encoded: boolean;
 }
 
-export function requestOfEvent(event: HttpEvent): Request {
+export function requestOfEvent(event: HttpEvent): ApiRequest {
   const method = event.httpMethod ?? event.requestContext?.http?.method ?? 'GET';
   const path = event.rawPath ?? event.path ?? '/';
   const url = `http://localhost${path.startsWith('/') ? path : `/${path}`}?${queryOf(event)}`;
   const bare = method === 'GET' || method === 'HEAD';
-  const body = event.body ? Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8') : null;
-  return new Request(url, { method, headers: headersOf(event), body: bare ? null : body });
+  const bytes = event.body ? Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8') : undefined;
+  return { method, url, headers: headersOf(event), body: bytes && !bare ? [bytes] : null };
 }
 
 function queryOf(event: HttpEvent): string {
@@ -48,18 +49,21 @@ function queryOf(event: HttpEvent): string {
   return new URLSearchParams(pairs).toString();
 }
 
-function headersOf(event: HttpEvent): Headers {
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(event.multiValueHeaders ?? listed(event.headers))) {
-    for (const value of values ?? []) headers.append(name, value);
+/** The body is whole: what it was on the way says nothing any more. */
+const ofTheWay: readonly string[] = ['content-length', 'transfer-encoding'];
+
+function headersOf(event: HttpEvent): ApiRequest['headers'] {
+  const headers = new Map<string, string>();
+  for (const [given, values] of Object.entries(event.multiValueHeaders ?? listed(event.headers))) {
+    const name = given.toLowerCase();
+    if (values?.length && !ofTheWay.includes(name)) {
+      headers.set(name, [headers.get(name) ?? [], values].flat(2).join(', '));
+    }
   }
-  // The body is whole: what it was on the way says nothing any more.
-  headers.delete('content-length');
-  headers.delete('transfer-encoding');
   // The same id here and in the gateway's log.
   const id = event.requestContext?.requestId;
   if (id && !headers.has('x-request-id')) headers.set('x-request-id', id);
-  return headers;
+  return { get: name => headers.get(name.toLowerCase()) ?? null };
 }
 
 const listed = (single: Readonly<Record<string, string | undefined>> | null | undefined): Values =>
@@ -69,15 +73,14 @@ const listed = (single: Readonly<Record<string, string | undefined>> | null | un
 
 const text = /^(text\/|application\/(.*\+)?(json|xml))/;
 
-export async function resultOfResponse(response: Response): Promise<HttpResult> {
-  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length'));
-  const isText = text.test(response.headers.get('content-type') ?? 'text/');
-  const bytes = Buffer.from(await response.arrayBuffer());
+export function resultOfAnswer({ status, headers: all, bytes }: ApiAnswer): HttpResult {
+  const { 'content-length': _, ...headers } = all;
+  const isText = text.test(headers['content-type'] ?? 'text/');
   return {
-    statusCode: response.status,
+    statusCode: status,
     headers,
     multiValueHeaders: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
-    body: bytes.toString(isText ? 'utf8' : 'base64'),
+    body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(isText ? 'utf8' : 'base64'),
     isBase64Encoded: !isText,
   };
 }

@@ -1,13 +1,14 @@
-/** A server for an application of standard requests and answers, on Node's own HTTP: limits, slow clients, a graceful stop. */
+/** A server for the API, on Node's own HTTP: limits, slow clients, a graceful stop. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ApiAnswer, ApiRequest } from '#core/api/exchange';
 
 export interface HttpApp {
   /** Never fails: what goes wrong is an answer. */
-  fetch(request: Request): Promise<Response>;
+  answer(request: ApiRequest): Promise<ApiAnswer>;
 }
 
 export interface HttpServerOptions {
@@ -82,92 +83,60 @@ async function answer(
   outgoing.on('error', () => undefined);
   const body = new IncomingBody(incoming, mayContinue ? outgoing : undefined);
   const request = requestOf(incoming, body);
-  const response = request ? await app.fetch(request) : refusal(400);
-  const bytes = Buffer.from(await response.arrayBuffer());
-  const headers = Object.fromEntries(response.headers);
-  if (!headers['content-length'] && incoming.method !== 'HEAD') headers['content-length'] = String(bytes.length);
-  if (state.stopping || !incoming.complete) headers.connection = 'close';
-  outgoing.writeHead(response.status, headers);
+  const { status, headers, bytes } = request ? await app.answer(request) : refusal(400);
+  const closing = state.stopping || !incoming.complete;
+  outgoing.writeHead(status, closing ? { ...headers, connection: 'close' } : { ...headers });
   outgoing.write(bytes);
   // The connection ends with the answer, and a client in the middle of sending would lose it.
   await body.discarded();
   outgoing.end();
 }
 
+/** Answering it would hand a client its own headers, which pages may not see. */
+const refusedMethod = 'TRACE';
+
 /** Undefined where it is none that the standard allows. */
-function requestOf(incoming: IncomingMessage, body: IncomingBody): Request | undefined {
+function requestOf(incoming: IncomingMessage, body: IncomingBody): ApiRequest | undefined {
   const { method = 'GET', url = '/', httpVersion } = incoming;
-  if (httpVersion === '1.1' && incoming.headers.host === undefined) return undefined;
-  try {
-    const target = url.startsWith('/') ? `http://localhost${url}` : url;
-    const headers = new Headers();
-    for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
-      headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
-    }
-    const bare = method === 'GET' || method === 'HEAD';
-    return new Request(target, { method, headers, ...(!bare && { body: body.stream, duplex: 'half' }) });
-  } catch {
-    return undefined;
-  }
+  if (method === refusedMethod || (httpVersion === '1.1' && incoming.headers.host === undefined)) return undefined;
+  const target = url.startsWith('/') ? `http://localhost${url}` : url;
+  if (!URL.canParse(target)) return undefined;
+  const get = (name: string) => incoming.headersDistinct[name.toLowerCase()]?.join(', ') ?? null;
+  return { method, url: target, headers: { get }, body: method === 'GET' || method === 'HEAD' ? null : body };
 }
 
-/** The body as a stream that reads from the connection only when it is read itself, and can be thrown away. */
-class IncomingBody {
-  readonly stream: ReadableStream<Uint8Array>;
+/** The body, which is taken from the connection only as it is read, and can be thrown away. */
+class IncomingBody implements AsyncIterable<Uint8Array> {
   readonly #incoming: IncomingMessage;
   /** The client sends nothing before it is told to. */
-  #awaited: boolean;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #awaiting: ServerResponse | undefined;
 
   /** @param awaiting the answer to a client that waits for `100 Continue` before it sends */
   constructor(incoming: IncomingMessage, awaiting: ServerResponse | undefined) {
     this.#incoming = incoming;
-    this.#awaited = awaiting !== undefined;
-    this.stream = new ReadableStream(
-      {
-        start: controller => {
-          this.#controller = controller;
-        },
-        pull: () => {
-          if (this.#awaited) awaiting?.writeContinue();
-          this.#awaited = false;
-          incoming.resume();
-        },
-        cancel: () => {
-          this.#controller = undefined;
-        },
-      },
-      { highWaterMark: 0 },
-    );
-    incoming.pause();
-    incoming.on('data', (chunk: Buffer) => {
-      if (!this.#controller) return;
-      this.#controller.enqueue(new Uint8Array(chunk));
-      incoming.pause();
-    });
-    incoming.on('end', () => this.#finish());
-    incoming.on('error', error => this.#finish(error));
-    incoming.on('close', () => this.#finish(new Error('the client went away')));
+    this.#awaiting = awaiting;
+    // Whoever reads is told; nobody may be reading.
+    incoming.on('error', () => undefined);
+  }
+
+  /** @throws Error if the client goes away before it is whole */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    this.#awaiting?.writeContinue();
+    this.#awaiting = undefined;
+    // Who stops reading may still answer over the same connection.
+    return this.#incoming.iterator({ destroyOnReturn: false });
   }
 
   /** After the answer: the rest of the body is read and forgotten, for a while. */
   async discarded(): Promise<void> {
-    if (this.#incoming.complete || this.#incoming.closed || this.#awaited) return;
-    this.#controller = undefined;
-    this.#incoming.resume();
-    const { socket } = this.#incoming;
-    const cut = setTimeout(() => socket.destroy(), lingerSeconds * 1000);
+    const incoming = this.#incoming;
+    if (incoming.complete || incoming.closed || this.#awaiting) return;
+    incoming.resume();
+    const cut = setTimeout(() => incoming.socket.destroy(), lingerSeconds * 1000);
     await new Promise<void>(resolve => {
-      this.#incoming.once('end', resolve).once('close', resolve);
+      incoming.once('end', resolve).once('close', resolve);
     });
     clearTimeout(cut);
-  }
-
-  #finish(error?: Error): void {
-    const controller = this.#controller;
-    this.#controller = undefined;
-    if (error) controller?.error(error);
-    else controller?.close();
   }
 }
 
@@ -186,10 +155,15 @@ const problem = (status: number, requestId: string) =>
     requestId,
   });
 
-function refusal(status: number): Response {
+function refusal(status: number): ApiAnswer {
   const id = randomUUID();
-  const headers = { 'content-type': 'application/problem+json', 'x-request-id': id };
-  return new Response(problem(status, id), { status, headers });
+  const bytes = Buffer.from(problem(status, id));
+  const headers = {
+    'content-type': 'application/problem+json',
+    'x-request-id': id,
+    'content-length': String(bytes.length),
+  };
+  return { status, headers, bytes };
 }
 
 /** What never became a request is answered here. */

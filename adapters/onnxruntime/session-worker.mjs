@@ -1,6 +1,8 @@
 /** Runs one session at a time in a worker thread, because `session.run` blocks the thread that calls it. Plain JavaScript: Node 20 starts no worker from TypeScript. */
 
 import { createRequire } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 
 /** As CommonJS, which it is: its many small files load faster that way. @type {typeof import('onnxruntime-node')} */
@@ -25,7 +27,6 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  * @property {'run'} kind
  * @property {TensorValues} feeds
  * @property {readonly string[]} wanted
- * @property {TensorValues} into memory of some of the wanted outputs, which comes back as these
  */
 
 /**
@@ -60,12 +61,11 @@ let session;
 const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
 
 /** @type {(request: Run) => Promise<void>} */
-async function run({ feeds, wanted, into }) {
+async function run({ feeds, wanted }) {
   if (!session) throw new Error('no model is open');
   const given = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
-  const asked = Object.fromEntries(wanted.map(name => [name, into[name] ? tensorOf(into[name]) : null]));
-  // Only a list is checked for names that the model does not have.
-  const results = await session.run(given, Object.keys(into).length === 0 ? wanted : asked);
+  // Memory given for an output would be no gain: the runtime's binding copies every output into new memory all the same.
+  const results = await session.run(given, wanted);
   /** @type {TensorValues} */
   const outputs = Object.fromEntries(
     Object.entries(results).map(([name, { type, data, dims }]) => [
@@ -85,13 +85,24 @@ async function open({ model, options }) {
 async function close() {
   await session?.release();
   session = undefined;
+  collectGarbage();
   answer({ kind: 'closed' });
+}
+
+/** What the last runs left would lie here until another model has left as much again. */
+function collectGarbage() {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 /** @type {(request: Start | Run | Close) => Promise<void>} */
 const serve = request => (request.kind === 'open' ? open(request) : request.kind === 'run' ? run(request) : close());
 
 ort.env.logLevel = 'fatal';
+/** A third of opening the first session is the runtime's own start: it happens now, set off by what is no model, while there is none yet. */
+const started = ort.InferenceSession.create(new Uint8Array(1), { logSeverityLevel: 4 }).catch(() => undefined);
+
 parentPort?.on('message', request => {
-  serve(request).catch(error => answer(failed(error)));
+  // Nothing is answered meanwhile: whoever ends the thread waits for an answer first.
+  started.then(() => serve(request)).catch(error => answer(failed(error)));
 });

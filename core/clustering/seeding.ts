@@ -111,7 +111,7 @@ export class WeightedDraws {
   }
 
   /** @param block [rows, dimension] @param weights [rows], not negative */
-  offer(block: Float32Array, weights: Float64Array): void {
+  offer(block: Float32Array, weights: ArrayLike<number>): void {
     const rows = weights.length;
     const running = runningSums(weights, rows);
     const sum = running[rows - 1] ?? 0;

@@ -6,7 +6,7 @@
  */
 import { PermanentError } from '../errors.ts';
 import type { ClusterId } from '../labels/label-id.ts';
-import { csvLine, parseCsv } from './csv.ts';
+import { csvLine, csvRows } from './csv.ts';
 
 export interface ClusterRow {
   /** Path relative to the images' folder. */
@@ -20,20 +20,30 @@ export interface ClusterRow {
 
 const columns = ['image', 'cluster', 'distance', 'confidence'] as const;
 
-/** Text of the file. Numbers are written so that they read back the same. @throws RangeError if a number is not finite */
-export function writeClustersCsv(rows: Iterable<ClusterRow>): string {
-  const lines = [csvLine(columns)];
-  for (const { image, cluster, distance, confidence } of rows) {
-    if (![distance, confidence].every(Number.isFinite))
-      throw new RangeError(`clusters.csv: ${image} has no finite numbers`);
-    lines.push(csvLine([image, cluster, distance, confidence]));
-  }
-  return lines.join('');
+/** The first line of the file, with its end. */
+export const clustersHeader = csvLine(columns);
+
+/** A line of the file, with its end. Numbers are written so that they read back the same. @throws RangeError if a number is not finite */
+export function clusterLine({ image, cluster, distance, confidence }: ClusterRow): string {
+  if (![distance, confidence].every(Number.isFinite))
+    throw new RangeError(`clusters.csv: ${image} has no finite numbers`);
+  return csvLine([image, cluster, distance, confidence]);
 }
 
-/** Rows of the file. Further columns are allowed; `distance` and `confidence` may be missing and are NaN then. @throws PermanentError */
-export function parseClustersCsv(text: string, name = 'clusters.csv'): ClusterRow[] {
-  const [header = [], ...rows] = parseCsv(text, name);
+/** Text of the file. */
+export const writeClustersCsv = (rows: Iterable<ClusterRow>): string =>
+  [clustersHeader, ...Array.from(rows, clusterLine)].join('');
+
+/** All rows of the file at once. */
+export const parseClustersCsv = (text: string, name?: string): ClusterRow[] => [...clustersCsvRows(text, name)];
+
+/**
+ * Rows of the file, one after the other. Further columns are allowed; `distance` and `confidence` may be missing and are
+ * NaN then. @throws PermanentError
+ */
+export function* clustersCsvRows(text: string, name = 'clusters.csv'): Generator<ClusterRow> {
+  const rows = csvRows(text, name);
+  const header = rows.next().value ?? [];
   const column = Object.fromEntries(columns.map(key => [key, header.indexOf(key)])) as Record<
     (typeof columns)[number],
     number
@@ -43,13 +53,15 @@ export function parseClustersCsv(text: string, name = 'clusters.csv'): ClusterRo
       `${name}: the first line must name the columns ${columns.join(',')}, it reads ${header.join(',')}`,
     );
   }
-  return rows.map((row, i) => {
+  let line = 1;
+  for (const row of rows) {
+    line++;
     const number = (key: (typeof columns)[number]) =>
       column[key] < 0 ? Number.NaN : Number(row[column[key]] || 'NaN');
     const [image, cluster] = [row[column.image], number('cluster')];
     if (!image || !Number.isInteger(cluster) || cluster < 0) {
-      throw new PermanentError(`${name}: line ${i + 2} has no image or no cluster id: ${row.join(',')}`);
+      throw new PermanentError(`${name}: line ${line} has no image or no cluster id: ${row.join(',')}`);
     }
-    return { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
-  });
+    yield { image, cluster: cluster as ClusterId, distance: number('distance'), confidence: number('confidence') };
+  }
 }

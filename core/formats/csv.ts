@@ -30,11 +30,11 @@ function readField(text: string, at: number, name: string): { field: string; end
 }
 
 /**
- * Rows of fields. A last line end is no row; a byte-order mark is passed over.
+ * Rows of fields, one after the other. A last line end is no row; a byte-order mark is passed over.
  * @throws PermanentError if a quote is never closed or text follows a closing quote
  */
-export function parseCsv(text: string, name = 'the table'): string[][] {
-  const rows: string[][] = [];
+export function* csvRows(text: string, name = 'the table'): Generator<string[]> {
+  let count = 0;
   let row: string[] = [];
   for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; ) {
     const { field, end } = readField(text, at, name);
@@ -44,10 +44,13 @@ export function parseCsv(text: string, name = 'the table'): string[][] {
       at = end + 1;
       if (at < text.length) continue;
       row.push('');
-    } else if (!lineEnd) throw new PermanentError(`${name}: line ${rows.length + 1} has text after a closing quote`);
+    } else if (!lineEnd) throw new PermanentError(`${name}: line ${count + 1} has text after a closing quote`);
     else at = end + lineEnd[0].length;
-    rows.push(row);
+    yield row;
+    count++;
     row = [];
   }
-  return rows;
 }
+
+/** All rows at once. */
+export const parseCsv = (text: string, name?: string): string[][] => [...csvRows(text, name)];

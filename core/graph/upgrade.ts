@@ -14,7 +14,7 @@ import { type ConstantTensor, constant, integers } from './tensor.ts';
 /** Older files write broadcasting as attributes and are rare by now. */
 export const oldestOpset = 7;
 
-/** ONNX Runtime 1.30 runs no newer version of the standard operators. */
+/** ONNX Runtime 1.26 to 1.30 runs no newer version of the standard operators. */
 export const newestOpset = 26;
 
 type Convert = (node: NodeProto, refuse: (reason: string) => never) => readonly NodeProto[];

@@ -58,7 +58,7 @@ function excessWords({ counts, rejected, duplicates, empty }: ReceiptFacts): str
     .join('');
 }
 
-function listings({ counts, rejected, duplicates, empty, notes }: ReceiptFacts): Html {
+function listings({ counts, rejected, duplicates, empty, notes, noted }: ReceiptFacts): Html {
   return html`${listing({
     id: 'rejected-files',
     one: 'rejected file',
@@ -69,7 +69,7 @@ function listings({ counts, rejected, duplicates, empty, notes }: ReceiptFacts):
     id: 'notes',
     one: 'note',
     many: 'notes',
-    total: notes.length,
+    total: noted ?? notes.length,
     rows: notes.map(({ image, note }) => html`${name(image)} <span class="why">${note}</span>`),
   })}${listing({
     id: 'duplicate-files',

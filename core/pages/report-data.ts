@@ -121,6 +121,8 @@ export interface ReceiptFacts {
   readonly empty: readonly string[];
   /** "first of 30 frames taken", "CMYK converted to RGB", … */
   readonly notes: readonly { readonly image: string; readonly note: string }[];
+  /** How many notes there are, where they are not all here. */
+  readonly noted?: number;
 }
 
 export interface ClassFacts {

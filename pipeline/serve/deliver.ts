@@ -1,4 +1,5 @@
 /** Sending an answer, or where it is too large for that, a link to it. */
+import type { ApiAnswer } from '#core/api/exchange';
 import { keys } from '#core/job/keys';
 import type { Answer } from './answer.ts';
 import type { ServeLimits, ServePorts } from './api-ports.ts';
@@ -15,13 +16,10 @@ export async function deliver(
   { mediaType, extension, bytes }: Answer,
   status = 200,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Response> {
+): Promise<ApiAnswer> {
   if (bytes.length <= answerBytes) {
     const type = mediaType.startsWith('text/') ? `${mediaType}; charset=utf-8` : mediaType;
-    return new Response(bytes as Uint8Array<ArrayBuffer>, {
-      status,
-      headers: { ...headers, 'content-type': type, 'content-length': String(bytes.length), vary: 'Accept' },
-    });
+    return { status, headers: { ...headers, 'content-type': type, vary: 'Accept' }, bytes };
   }
   if (!store || !link) {
     throw new Problem(
@@ -34,8 +32,9 @@ export async function deliver(
   await store.put(key, bytes);
   const url = await link(key, linkSeconds);
   const expires = new Date(clock.now() + linkSeconds * 1000).toISOString();
-  return Response.json(
-    { id, url, mediaType, bytes: bytes.length, expires },
-    { status: 303, headers: { location: url } },
-  );
+  return {
+    status: 303,
+    headers: { 'content-type': 'application/json', location: url },
+    bytes: Buffer.from(JSON.stringify({ id, url, mediaType, bytes: bytes.length, expires })),
+  };
 }

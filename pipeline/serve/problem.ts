@@ -1,4 +1,5 @@
 /** What the API says when it cannot do what was asked: RFC 9457 problem documents. */
+import type { ApiAnswer } from '#core/api/exchange';
 import { problemType } from '#core/api/openapi';
 
 /** Kind → status and title. The kind is the stable name that programs may rely on. */
@@ -72,11 +73,12 @@ export class Problem extends Error {
   }
 
   /** @param kserve its clients look for `error` */
-  response(requestId: string, kserve: boolean): Response {
+  answer(requestId: string, kserve: boolean): ApiAnswer {
     const document = this.document(requestId);
-    return new Response(JSON.stringify(kserve ? { ...document, error: document.detail } : document), {
+    return {
       status: this.status,
       headers: { 'content-type': problemType, ...this.headers },
-    });
+      bytes: Buffer.from(JSON.stringify(kserve ? { ...document, error: document.detail } : document)),
+    };
   }
 }

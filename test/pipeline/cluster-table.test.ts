@@ -38,11 +38,16 @@ it('is the same in parts, told shard by shard, and only the distances are a litt
   await finishPiece(ports, plan, 'cluster', 'best', { csv }, {}, 0);
   const whole = parseClustersCsv(new TextDecoder().decode(csv));
   expect(await readClusters(ports.store, plan)).toEqual(whole);
+  const inOrder = await openClusterTable(ports.store, plan);
+  const told: string[][] = [];
+  for (const names of [['0.jpg', 'unreadable', '1.jpg'], ['unreadable too'], ['2.jpg', '3.jpg']])
+    told.push([...(await inOrder('', new Set(names))).keys()]);
+  expect(told).toEqual([['0.jpg', '1.jpg'], [], ['2.jpg', '3.jpg']]);
 
   expect([isOneTable(plan), isOneTable(huge)]).toEqual([true, false]);
   expect(await writeClusterTables(ports, huge, centroids)).toBeUndefined();
   const table = await openClusterTable(ports.store, huge);
-  expect([...(await table('000001')).keys()]).toEqual(['3.jpg', '4.jpg', '5.jpg']);
+  expect([...(await table('000001', new Set())).keys()]).toEqual(['3.jpg', '4.jpg', '5.jpg']);
   const rows = await readClusters(ports.store, huge);
   expect(rows.map(({ image, cluster }) => [image, cluster])).toEqual(
     whole.map(({ image, cluster }) => [image, cluster]),

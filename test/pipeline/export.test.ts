@@ -52,7 +52,7 @@ describe('export', () => {
       }
     }
   }
-  const stem = (image: string) => mapPaths.get(image)!.slice(0, -4);
+  const stem = (image: string) => mapPaths.of(image).slice(0, -4);
 
   it.each(exportFormats)('%s: all images that have a label map, duplicates and empty ones included', async format => {
     await editClasses(store, 'edit', map =>
@@ -74,7 +74,7 @@ describe('export', () => {
     const { encodeImageNetSPng } = await import('#core/formats/png-index');
     for (const [image, map] of Object.entries(pictures)) {
       await store.put(
-        `labels/${mapPaths.get(image)!}`,
+        `labels/${mapPaths.of(image)}`,
         await encodeImageNetSPng(map, (bytes, runs) => ports.images.deflate(bytes, runs)),
       );
     }

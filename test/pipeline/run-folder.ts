@@ -37,7 +37,7 @@ export async function fillRunFolder(store: ObjectStore): Promise<void> {
   const { images } = folderPorts();
   for (const [image, map] of Object.entries(pictures)) {
     const png = await encodeIndexPng(map, { deflate: (bytes, runs) => images.deflate(bytes, runs), highest: clusters });
-    await store.put(`labels/${mapPaths.get(image)!}`, png);
+    await store.put(`labels/${mapPaths.of(image)}`, png);
   }
   const receipt = {
     labelled: ['a/b.jpg', 'a/b.png'],

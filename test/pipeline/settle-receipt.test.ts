@@ -7,7 +7,7 @@ import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import type { Plan } from '#core/job/plan';
 import type { Receipt, ShardedReceipt } from '#core/job/receipt';
 import { parseRequest } from '#core/job/request';
-import { readJson, toJson } from '#pipeline/documents';
+import { fromJson, readJson, toJson } from '#pipeline/documents';
 import type { LabelledImage } from '#pipeline/label';
 import { listFolderImages } from '#pipeline/labelled-folder';
 import { finishPiece } from '#pipeline/marker';
@@ -63,9 +63,9 @@ async function labelledJob(): Promise<Ports> {
 }
 
 /** What lies in the results folder: the receipt and the lists it names. */
-async function folderOf(ports: Ports, document: object): Promise<MemoryStore> {
+async function folderOf(ports: Ports, document: Uint8Array): Promise<MemoryStore> {
   const folder = new MemoryStore();
-  await folder.put('receipt.json', toJson(document));
+  await folder.put('receipt.json', document);
   for await (const { key } of ports.store.list('jobs/j/receipt/'))
     await folder.put(key.slice('jobs/j/'.length), (await ports.store.get(key))!);
   return folder;
@@ -74,12 +74,12 @@ async function folderOf(ports: Ports, document: object): Promise<MemoryStore> {
 test('one file up to the limit, one list per shard above it; counts and images are the same', async () => {
   const ports = await labelledJob();
   const whole = await settleReceipt(ports, plan, { most: images.length });
-  expect(whole.document).toEqual(whole.receipt);
+  expect(whole.document).toEqual(toJson(whole.receipt));
   expect(whole.receipt.counts).toEqual({ total: 11, labelled: 5, empty: 3, duplicate: 1, rejected: 2 });
   expect(whole.receipt.duplicate).toEqual([{ image: '06.jpg', of: '01.jpg' }]);
 
   const { receipt, document } = await settleReceipt(ports, plan, { most: images.length - 1 });
-  const { lists, ...rest } = document as ShardedReceipt;
+  const { lists, ...rest } = fromJson<ShardedReceipt>(document);
   expect(lists).toEqual(['receipt/000000.json', 'receipt/000001.json', 'receipt/000002.json']);
   const { counts, settings, hashes, timing } = whole.receipt;
   expect(rest).toEqual({ counts, settings, hashes, timing });

@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { labelPaths } from '#core/labels/label-path';
 
-const pathsOf = (...inputs: string[]) => Object.fromEntries(labelPaths(inputs));
+const pathsOf = (...inputs: string[]) => {
+  const paths = labelPaths(inputs);
+  return Object.fromEntries(inputs.map(input => [input, paths.of(input)]));
+};
 
 describe('label paths', () => {
   it('end the stem at the last dot of the last part', () => {
@@ -35,10 +38,13 @@ describe('label paths', () => {
     fc.assert(
       fc.property(fc.uniqueArray(input, { maxLength: 30 }), inputs => {
         const paths = labelPaths(inputs);
-        expect(new Set(paths.values()).size).toBe(inputs.length);
+        const all = inputs.map(input => [input, paths.of(input)] as const);
+        expect(new Set(all.map(([, to]) => to)).size).toBe(inputs.length);
         const reversed = labelPaths([...inputs].reverse());
-        for (const [from, to] of paths) {
-          expect(reversed.get(from)).toBe(to);
+        for (const [from, to] of all) {
+          expect(reversed.of(from)).toBe(to);
+          expect(paths.has(to)).toBe(true);
+          expect(paths.has(`${to}.png`)).toBe(all.some(([, other]) => other === `${to}.png`));
           expect(to.split('/').slice(0, -1)).toEqual(from.split('/').slice(0, -1));
         }
       }),

@@ -12,9 +12,14 @@ import { type ServeApp, serveApp } from '#pipeline/serve/app';
 import { publishedModels } from '#pipeline/serve/model-source';
 import { plainPng } from '../../contracts/plain-png.ts';
 
+/** The app, asked with the standard's classes. */
+export interface StandardApp extends ServeApp {
+  fetch(request: Request): Promise<Response>;
+}
+
 export interface ApiWorld {
   readonly store: MemoryStore;
-  readonly app: ServeApp;
+  readonly app: StandardApp;
   readonly lines: RequestLine[];
   readonly notes: string[];
   /** Milliseconds since 1970, as the app sees them. */
@@ -51,8 +56,16 @@ export function apiWorld(options: ServeOptions = {}, more: Partial<ServePorts> =
     note: text => void notes.push(text),
     ...more,
   };
-  return { store, clock, lines, notes, app: serveApp(ports, { recheckSeconds: 0, ...options }) };
+  return { store, clock, lines, notes, app: standard(serveApp(ports, { recheckSeconds: 0, ...options })) };
 }
+
+const standard = (app: ServeApp): StandardApp =>
+  Object.assign(app, {
+    async fetch(request: Request) {
+      const { status, headers, bytes } = await app.answer(request);
+      return new Response(bytes.length ? (bytes as Uint8Array<ArrayBuffer>) : null, { status, headers });
+    },
+  });
 
 /** Without a codec's help, so that a broken codec cannot hide. */
 export const png = (image: RgbImage): Uint8Array => plainPng({ ...image, channels: 3 });
