@@ -250,7 +250,8 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Greater: comparison,
   GreaterOrEqual: comparison,
   Less: comparison,
-  Sqrt: (g, { outputs: [y] }) => [div(g, add(y!, y!))],
+  // At 0, where the slope has no end, 0 as for relu: else a spread of 0 would make no number of every weight below it.
+  Sqrt: (g, { outputs: [y] }) => [where(greater(y!, zero), div(g, max(add(y!, y!), constant(1e-30))), zero)],
   Exp: (g, { outputs: [y] }) => [mul(unrepeated(g, y!), y!)],
   Log: (g, { inputs: [x] }) => [div(g, x!)],
   Abs: (g, { inputs: [x] }) => [where(greater(x!, zero), g, where(less(x!, zero), neg(g), zero))],
