@@ -1,35 +1,84 @@
 /**
- * For the build: packages with native parts are hundreds of small files around one library. Their scripts go into the bundle,
- * which starts in a fraction of the time; the libraries stay where npm put them.
+ * For the build: packages with native parts are hundreds of small files around one library. Their scripts become one file each
+ * beside the bundle, read in a fraction of the time and not before they are needed; the libraries stay where npm put them.
  */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
-/** Asked for at run time, as in the source. */
-const asked = /createRequire\(import\.meta\.url\)\('(sharp|onnxruntime-node)'\)/g;
+const root = fileURLToPath(new URL('.', import.meta.url));
 
-/** Which file of a package looks for its library, and how. */
-const seekers = {
+/** Which files of a package look for its library, and where they do. */
+const packages = {
   sharp: {
-    file: /[\\/]sharp[\\/]dist[\\/](sharp|utility|libvips)\.cjs$/,
-    seeks: /require\((?=["'`](?:\.\.\/src|@img)\/)/g,
+    files: /[\\/]sharp[\\/]dist[\\/](sharp|utility|libvips)\.cjs$/,
+    seeks: /require\((?=["'`](\.\.\/src|@img)\/)/g,
   },
-  'onnxruntime-node': { file: /[\\/]onnxruntime-node[\\/]dist[\\/]binding\.js$/, seeks: /require\((?=`\.\.\/bin\/)/g },
+  'onnxruntime-node': { files: /[\\/]onnxruntime-node[\\/]dist[\\/]binding\.js$/, seeks: /require\((?=`\.\.\/bin\/)/g },
 };
 
-/** @type {(file: string, change: (text: string) => string) => Promise<import('esbuild').OnLoadResult>} */
-const changed = async (file, change) => ({ contents: change(await readFile(file, 'utf8')), loader: 'default' });
+/** How our sources ask for them. */
+const asked = /createRequire\(import\.meta\.url\)\('(sharp|onnxruntime-node)'\)/g;
+
+/** Modules of ours among those of a package. */
+const own = {
+  /** @param {string} name asks for files as the package would, from where that lies */
+  seek: name => `
+    const here = require;
+    let ask;
+    module.exports = file => (ask ??= here('node:module').createRequire(here.resolve('${name}')))(file);`,
+  // Packages name it at their start and use it when something is wrong; loading it takes as long as their library.
+  children: () => `
+    const call = name => (...given) => require('node:child_process')[name](...given);
+    module.exports = { exec: call('exec'), execSync: call('execSync'), spawnSync: call('spawnSync') };`,
+};
+
+/**
+ * @param {keyof typeof packages} name
+ * @returns {import('esbuild').Plugin}
+ */
+const seekingFromPackage = name => ({
+  name: 'seeking',
+  setup(building) {
+    const { files, seeks } = packages[name];
+    building.onLoad({ filter: files }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replace(seeks, "require('own:seek')("),
+      loader: 'js',
+    }));
+    building.onResolve({ filter: /^own:/ }, ({ path }) => ({ path: path.slice('own:'.length), namespace: 'own' }));
+    building.onResolve({ filter: /^(node:)?child_process$/ }, ({ namespace }) =>
+      namespace === 'own' ? { external: true } : { path: 'children', namespace: 'own' },
+    );
+    building.onLoad({ filter: /./, namespace: 'own' }, ({ path }) => ({
+      contents: own[/** @type {keyof typeof own} */ (path)](name),
+    }));
+  },
+});
+
+/** @type {(name: keyof typeof packages, outdir: string) => Promise<unknown>} */
+const writeBeside = (name, outdir) =>
+  build({
+    stdin: { contents: `module.exports = require('${name}');`, resolveDir: root },
+    outfile: `${outdir}/${name}.cjs`,
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'warning',
+    plugins: [seekingFromPackage(name)],
+  });
 
 /** @returns {import('esbuild').Plugin} */
-export const packagesInside = () => ({
+export const packagesBeside = () => ({
   name: 'packages',
   setup(building) {
-    building.onLoad({ filter: /[\\/](photo-loaders\.ts|session-worker\.mjs)$/ }, ({ path }) =>
-      changed(path, text => text.replace(asked, "require('$1')")),
-    );
-    for (const [name, { file, seeks }] of Object.entries(seekers)) {
-      // As if asked for by the package's own file, which lies elsewhere.
-      const own = `const here = require; const fromPackage = require('node:module').createRequire(here.resolve('${name}'));`;
-      building.onLoad({ filter: file }, ({ path }) => changed(path, text => own + text.replace(seeks, 'fromPackage(')));
-    }
+    building.onLoad({ filter: /[\\/](photo-loaders\.ts|session-worker\.mjs)$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replace(asked, "createRequire(import.meta.url)('./$1.cjs')"),
+      loader: 'default',
+    }));
+    building.onEnd(async () => {
+      const { outdir = '.' } = building.initialOptions;
+      await Promise.all([writeBeside('sharp', outdir), writeBeside('onnxruntime-node', outdir)]);
+    });
   },
 });

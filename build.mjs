@@ -4,7 +4,8 @@ import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { madeAhead } from './build-ahead.mjs';
-import { packagesInside } from './build-packages.mjs';
+import { onlyCommand } from './build-command.mjs';
+import { packagesBeside } from './build-packages.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -31,21 +32,31 @@ const common = {
 const withRequire = {
   js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
 };
-await build({
+/** @type {import('esbuild').BuildOptions} */
+const commandLine = {
   ...common,
-  entryPoints: {
-    selflabel: 'cli/main.ts',
-    'evaluate-worker': 'cli/evaluate-worker.ts',
-    ...threads,
-  },
-  outdir: 'dist',
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
-  // Packages of many small files are slow to start; those with native parts stay where they are.
+  // Packages of many small files are slow to start.
   external: ['@aws-sdk/*', 'ml-matrix', 'yauzl', 'yazl'],
-  plugins: [ahead, packagesInside()],
   banner: withRequire,
+};
+await build({
+  ...commandLine,
+  entryPoints: { main: 'cli/main.ts', 'evaluate-worker': 'cli/evaluate-worker.ts', ...threads },
+  outdir: 'dist',
+  plugins: [ahead, packagesBeside()],
 });
+// How soon a server answers depends on how many files it is read from, and on their size.
+await build({
+  ...commandLine,
+  entryPoints: { main: 'cli/main.ts', ...threads },
+  outdir: 'dist/serve',
+  plugins: [ahead, packagesBeside(), onlyCommand('serve')],
+  minifySyntax: true,
+  minifyWhitespace: true,
+});
+cpSync(`${root}cli/selflabel.mjs`, `${root}dist/selflabel.mjs`);
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
   ...common,
@@ -61,7 +72,7 @@ await build({
   entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
   external: ['@aws-sdk/client-*'],
-  plugins: [ahead, packagesInside()],
+  plugins: [ahead, packagesBeside()],
   banner: withRequire,
   minify: true,
 });

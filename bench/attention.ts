@@ -1,5 +1,5 @@
 /** What the learned gate is worth beside the self-trained head and the untrained norm: foreground IoU and AUROC, no labels used. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
@@ -8,65 +8,102 @@ import { resizeMap } from '#core/image/resize-map';
 import { openPublished, runModel } from '#pipeline/labeller';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
 import { openWorkplace } from '../cli/workplace.ts';
+import { remember } from './cells.ts';
 import { dataFolder, median, mobilenet, runOn, three } from './data.ts';
 import { foregroundIou } from './masks.ts';
 
-/** Of training, for each seed. */
-const minutes = Number(process.env.BENCH_MINUTES ?? 3);
+/** Of training, for each seed: about so many, in whole passes over the photos, so that a row can be had again. */
+const steps = Number(process.env.BENCH_STEPS ?? 64);
+/** Of each set, spread evenly; all where it has no more. */
+const most = Number(process.env.BENCH_PHOTOS ?? 64);
 const sets = (process.env.BENCH_SETS ?? 'coco128,ccp,pets,scenes').split(',');
 const seeds = (process.env.BENCH_SEEDS ?? '0,1,2').split(',').map(Number);
 const form = process.env.BENCH_GATE ?? 'projected';
 const kinds = (process.env.BENCH_KINDS ?? 'norm,self-trained,pass').split(',');
-/** Photos per step; the program's own choice where it is not given. */
-const batch = process.env.BENCH_BATCH ? Number(process.env.BENCH_BATCH) : undefined;
+/** Photos per step. */
+const batch = Number(process.env.BENCH_BATCH ?? 8);
+
+/** What one run gave. */
+interface Result {
+  readonly iou: number;
+  readonly auroc: number;
+  readonly steps: number;
+  readonly photos: number;
+  /** Of the stage that trains. */
+  readonly seconds: number;
+}
 
 /** `npm run bench -- attention`. */
 export async function attention(): Promise<void> {
+  console.log(`gate ${form}, batches of ${batch}, seeds ${seeds.join(', ')}; not refined, Otsu's threshold\n`);
+  console.log('| set | photos | attention | foreground IoU | AUROC | steps | minutes |\n|---|---|---|---|---|---|---|');
+  for (const set of sets)
+    for (const kind of kinds) {
+      const results: Result[] = [];
+      for (const seed of seeds) {
+        const cell = ['attention', set, kind, seed, most, ...(kind === 'pass' ? [form, batch, steps] : [])].join(' ');
+        results.push(await remember(cell, async () => measure(set, await folderOf(set), kind, seed)));
+      }
+      report(set, kind, results);
+    }
+}
+
+function report(set: string, kind: string, results: readonly Result[]): void {
+  const say = (values: number[]) =>
+    new Set(values.map(three)).size === 1
+      ? three(values[0])
+      : `${three(median(values))} (${values.map(three).join(', ')})`;
+  const { photos, steps } = results[0]!;
+  const minutes = median(results.map(one => one.seconds)) / 60;
   console.log(
-    `gate ${form}, ${minutes} minutes of training per seed, seeds ${seeds.join(', ')}; not refined, Otsu's threshold\n`,
+    `| ${set} | ${photos} | ${kind} | ${say(results.map(one => one.iou))} | ${say(results.map(one => one.auroc))} | ${steps || '–'} | ${minutes.toFixed(1)} |`,
   );
-  console.log('| set | attention | foreground IoU | AUROC | steps |\n|---|---|---|---|---|');
-  for (const set of sets) {
-    const folder = await folderOf(set);
-    for (const kind of kinds) await measure(set, folder, kind, kind === 'pass' ? seeds : [0]);
-  }
 }
 
 /** Photos and masks; generated scenes where no test data is needed. @throws Error if the test data is not there */
 async function folderOf(set: string): Promise<string> {
-  if (set !== 'scenes') {
-    const folder = `${dataFolder}/segmentation/${set}`;
-    if (!existsSync(folder)) throw new Error(`no test data at ${folder}; set SELFLABEL_DATA`);
+  const folder = `.bench/attention/${set}-photos`;
+  if (existsSync(folder)) return folder;
+  if (set === 'scenes') {
+    await writeSceneFolder(new SharpCodec(), folder, most, 7);
     return folder;
   }
-  const folder = '.bench/attention/scenes';
-  await writeSceneFolder(new SharpCodec(), folder, 96, 7);
+  const whole = `${dataFolder}/segmentation/${set}`;
+  if (!existsSync(whole)) throw new Error(`no test data at ${whole}; set SELFLABEL_DATA`);
+  for (const part of ['images', 'masks']) mkdirSync(`${folder}/${part}`, { recursive: true });
+  const names = readdirSync(`${whole}/images`).sort();
+  const count = Math.min(most, names.length);
+  for (let i = 0; i < count; i++) {
+    const name = names[Math.floor((i * names.length) / count)]!;
+    const mask = `${parse(name).name}.png`;
+    copyFileSync(`${whole}/images/${name}`, `${folder}/images/${name}`);
+    copyFileSync(`${whole}/masks/${mask}`, `${folder}/masks/${mask}`);
+  }
   return folder;
 }
 
-async function measure(set: string, folder: string, kind: string, wanted: readonly number[]): Promise<void> {
-  const results: { iou: number; auroc: number; steps: number }[] = [];
-  for (const seed of wanted) {
-    const out = `.bench/attention/${set}-${kind}`;
-    await runOn(`${folder}/images`, out, {
-      backbone: set === 'scenes' ? 'filter-bank' : mobilenet,
-      attention: kind,
-      refine: 'none',
-      clusters: 2,
-      restarts: 1,
-      seed,
-      ...(kind === 'pass' && { gate: form, trainMinutes: minutes, ...(batch && { trainBatch: batch }) }),
-    });
-    const card = JSON.parse(readFileSync(join(out, 'model/card.json'), 'utf8'));
-    const iou = await foregroundIou(`${out}/labels`, `${folder}/masks`);
-    results.push({ iou, auroc: await areaUnderCurve(out, folder), steps: card.attention.gate?.steps ?? 0 });
-  }
-  const say = (values: number[]) =>
-    values.length === 1 ? three(values[0]) : `${three(median(values))} (${values.map(three).join(', ')})`;
-  const steps = results.map(one => one.steps).join(', ');
-  console.log(
-    `| ${set} | ${kind} | ${say(results.map(one => one.iou))} | ${say(results.map(one => one.auroc))} | ${kind === 'pass' ? steps : '–'} |`,
-  );
+async function measure(set: string, folder: string, kind: string, seed: number): Promise<Result> {
+  const out = `.bench/attention/${set}-${kind}`;
+  rmSync(out, { recursive: true, force: true });
+  const photos = readdirSync(`${folder}/images`).length;
+  const trainEpochs = Math.max(1, Math.round(steps / Math.floor(photos / batch)));
+  const summary = await runOn(`${folder}/images`, out, {
+    backbone: set === 'scenes' ? 'filter-bank' : mobilenet,
+    attention: kind,
+    refine: 'none',
+    clusters: 2,
+    restarts: 1,
+    seed,
+    ...(kind === 'pass' && { gate: form, trainEpochs, trainBatch: batch }),
+  });
+  const card = JSON.parse(readFileSync(join(out, 'model/card.json'), 'utf8'));
+  return {
+    iou: await foregroundIou(`${out}/labels`, `${folder}/masks`),
+    auroc: await areaUnderCurve(out, folder),
+    steps: card.attention.gate?.steps ?? 0,
+    photos,
+    seconds: summary.seconds.attend ?? 0,
+  };
 }
 
 const bins = 4096;

@@ -87,11 +87,14 @@ export function questionOf(options: EstimateOptions): EstimateQuestion {
 
 const money = (dollars: number): string => (dollars >= 0.01 ? `$${dollars.toFixed(2)}` : `$${dollars.toFixed(4)}`);
 
+/** Never 0: every machine labels something. */
+const perSecond = (rate: number): string => (rate >= 10 ? rate.toFixed(0) : String(Number(rate.toPrecision(2))));
+
 export function estimateText(question: EstimateQuestion, { rates, hours, requests, dollars }: Estimate): string {
   const { images, machines, instance, market } = question;
   const source = rates.limit === 'measured' ? 'as measured' : `assumed; ${rates.limit} limits, nobody has measured it`;
   const head = `${grouped(images)} photos on ${machines} × ${instance} (${market}): ${duration(hours * 3600)}, ${money(dollars.total)}\n`;
-  const rate = `${rates.embed.toFixed(0)} photos/s embedding, ${rates.label.toFixed(0)}/s labelling per machine (${source})\n`;
+  const rate = `${perSecond(rates.embed)} photos/s embedding, ${perSecond(rates.label)}/s labelling per machine (${source})\n`;
   const rows = [
     ['machines', money(dollars.machines), `${(hours * machines).toFixed(1)} machine hours`],
     ['requests', money(dollars.requests), `${grouped(allRequests(requests))} of S3 and SQS`],

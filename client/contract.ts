@@ -132,6 +132,14 @@ export interface Segmentation {
   }[];
   /** Class ids as PNG, base64: 8-bit palette, 16-bit grey above 255. */
   readonly mask?: string;
+  readonly timings: {
+    /** Until the image was there and its turn had come. Milliseconds. */
+    readonly wait: number;
+    /** From its bytes to pixels. Milliseconds. */
+    readonly decode: number;
+    /** The model and the labels. Milliseconds. */
+    readonly label: number;
+  };
   readonly warnings: readonly string[];
 }
 

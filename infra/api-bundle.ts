@@ -16,6 +16,12 @@ const packages: readonly { name: string; files?: readonly string[] }[] = [
   { name: 'semver' },
 ];
 
+/** In dist/functions. */
+const bundled = [
+  ...['api.mjs', 'session-worker.mjs', 'pixel-worker.mjs'],
+  ...['checks.cjs', 'onnxruntime-node.cjs', 'sharp.cjs'],
+];
+
 /** Not needed to run. */
 const chaff = /(\.map|\.md|\.d\.[cm]?ts|\.ts|LICENSE|CHANGELOG)$|\/(test|src|include)(\/|$)|providers/;
 
@@ -26,8 +32,7 @@ const chaff = /(\.map|\.md|\.d\.[cm]?ts|\.ts|LICENSE|CHANGELOG)$|\/(test|src|inc
 export function stageApi(root: string, target: string): void {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  for (const file of ['api.mjs', 'session-worker.mjs', 'pixel-worker.mjs'])
-    cpSync(join(root, 'dist/functions', file), join(target, file));
+  for (const file of bundled) cpSync(join(root, 'dist/functions', file), join(target, file));
   const modules = linuxModules(root);
   for (const { name, files = ['.'] } of packages) {
     for (const file of files) {

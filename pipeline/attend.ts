@@ -26,7 +26,7 @@ import { type TrainedGate, trainGate } from './gate-training.ts';
 import { givenAttention } from './given-attention.ts';
 import { finishPiece, outputKey } from './marker.ts';
 import type { Ports } from './ports.ts';
-import { chooseSample, plannedImages, type Sampled, type SamplePass, samplePass } from './sample.ts';
+import { chooseSample, joined, plannedImages, type Sampled, type SamplePass, samplePass } from './sample.ts';
 import { clearTraining, historyLines } from './training-run.ts';
 
 /** Below this a head cannot be fitted: the border distance of each image by itself has to do. */
@@ -235,15 +235,4 @@ async function trained(
     bias: weights[dimension]!,
   };
   return { kind: 'self-trained', scored, onnx: attentionFile(task, foreground, space), heads };
-}
-
-/** Arrays one behind the other. */
-function joined<T extends Float32Array | Float64Array>(parts: readonly T[], make: new (length: number) => T): T {
-  const all = new make(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

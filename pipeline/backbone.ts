@@ -83,6 +83,8 @@ export const sizeRule = (run: SettledRun, backbone: SizeWanted): ModelSizeRule =
 /** How the gate was trained. */
 export interface GateFacts {
   readonly form: 'exact' | 'projected';
+  /** What the gate began with: numbers at random as published, or the direction of the untrained foreground scores. */
+  readonly start: 'random' | 'seeds';
   /** Of the gate. */
   readonly channels: number;
   /** Whether the backbone's file brought the projection head and prototypes. */

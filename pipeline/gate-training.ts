@@ -20,6 +20,7 @@ import { type GateFacts, sizeRule } from './backbone.ts';
 import { naming } from './documents.ts';
 import { principalProjection, projectRows } from './feature-space.ts';
 import { lossesOf } from './finetune.ts';
+import { seededGate } from './gate-start.ts';
 import { runKmeans } from './kmeans.ts';
 import type { Ports } from './ports.ts';
 import { samplePass } from './sample.ts';
@@ -72,6 +73,7 @@ export async function trainGate(task: GateTask): Promise<TrainedGate> {
   const statistics = movedStatistics(training, trained.values);
   const facts: GateFacts = {
     form: training.reduction ? 'projected' : 'exact',
+    start: formOf(task) === 'exact' ? 'random' : 'seeds',
     channels: training.gate.channels,
     projection: training.head.kind,
     prototypes: training.prototypes.dims[0]!,
@@ -107,11 +109,11 @@ async function prepare(task: GateTask, count: number): Promise<GateTraining> {
   const single: Backbone = { ...backbone, scales: 1 };
   const { deep } = await tryBackbone(ports, single, square, { sessions: 1, threadsPerSession: 1, timed: 0 });
   const { channels, height, width } = deep;
-  const form = run.gate ?? (run.method === 'pass' || settings.projection ? 'exact' : 'projected');
+  const form = formOf(task);
   const kept = gateChannels(form, channels);
   const batch = run.trainBatch ?? gateBatch(kept, height * width, count);
   const reduction = kept < channels ? await reductionTo(kept, task, channels) : undefined;
-  const gate = startGate(kept, new Random(seedOf('gate', run.seed)));
+  const gate = await startOf(task, kept, reduction);
   const { head, prototypes } = settings.projection
     ? givenHead(backbone, settings.projection, reduction)
     : await startHead(task, reduction, kept);
@@ -126,6 +128,16 @@ async function prepare(task: GateTask, count: number): Promise<GateTraining> {
     prototypes,
     queue: queueLength(count, batch, head.kind === 'given'),
   };
+}
+
+/** As asked for; else what was published for the published method and networks trained by it. */
+const formOf = ({ run, backbone: { settings } }: GateTask) =>
+  run.gate ?? (run.method === 'pass' || settings.projection ? 'exact' : 'projected');
+
+/** The exact gate begins as published, knowing nothing; one behind a projection is ours, and begins at the seeds. */
+function startOf(task: GateTask, channels: number, reduction?: Reduction): Gate | Promise<Gate> {
+  if (formOf(task) === 'exact') return startGate(channels, new Random(seedOf('gate', task.run.seed)));
+  return seededGate({ ...task, images: evenly(task.images, mostForReduction) }, channels, reduction);
 }
 
 /** Photos that the starting values are taken from, evenly from all. */

@@ -146,3 +146,14 @@ async function sampleOne(model: Model, pass: SamplePass, rule: ModelSizeRule, de
     ...(pass.project && { projected: floats('projected')! }),
   };
 }
+
+/** Arrays one behind the other. */
+export function joined<T extends Float32Array | Float64Array>(parts: readonly T[], make: new (length: number) => T): T {
+  const all = new make(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

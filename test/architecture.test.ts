@@ -11,7 +11,8 @@ type Room = (typeof rooms)[number];
 /** What each room may import. Packages by name; rooms by their `#` path. */
 const allowed: Record<Room, (specifier: string, file: string) => boolean> = {
   client: () => false,
-  core: specifier => specifier.startsWith('#core/') || ['zod', 'ml-matrix'].includes(specifier),
+  core: specifier =>
+    specifier.startsWith('#core/') || ['zod', 'zod/mini', 'zod/locales', 'ml-matrix'].includes(specifier),
   pipeline: (specifier, file) =>
     /^#(core|pipeline)\//.test(specifier) || specifier === 'zod' || mayValidate(specifier, file),
   adapters: (specifier, file) =>

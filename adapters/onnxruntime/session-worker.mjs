@@ -27,7 +27,6 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  * @property {'run'} kind
  * @property {TensorValues} feeds
  * @property {readonly string[]} wanted
- * @property {TensorValues} into memory of some of the wanted outputs, which comes back as these
  */
 
 /**
@@ -62,12 +61,11 @@ let session;
 const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
 
 /** @type {(request: Run) => Promise<void>} */
-async function run({ feeds, wanted, into }) {
+async function run({ feeds, wanted }) {
   if (!session) throw new Error('no model is open');
   const given = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
-  const asked = Object.fromEntries(wanted.map(name => [name, into[name] ? tensorOf(into[name]) : null]));
-  // Only a list is checked for names that the model does not have.
-  const results = await session.run(given, Object.keys(into).length === 0 ? wanted : asked);
+  // Memory given for an output would be no gain: the runtime's binding copies every output into new memory all the same.
+  const results = await session.run(given, wanted);
   /** @type {TensorValues} */
   const outputs = Object.fromEntries(
     Object.entries(results).map(([name, { type, data, dims }]) => [
@@ -101,8 +99,10 @@ function collectGarbage() {
 const serve = request => (request.kind === 'open' ? open(request) : request.kind === 'run' ? run(request) : close());
 
 ort.env.logLevel = 'fatal';
-// A third of opening the first session is the runtime's own start. It happens now, while there is no model yet: what is no model sets it off.
-ort.InferenceSession.create(new Uint8Array(1), { logSeverityLevel: 4 }).catch(() => undefined);
+/** A third of opening the first session is the runtime's own start: it happens now, set off by what is no model, while there is none yet. */
+const started = ort.InferenceSession.create(new Uint8Array(1), { logSeverityLevel: 4 }).catch(() => undefined);
+
 parentPort?.on('message', request => {
-  serve(request).catch(error => answer(failed(error)));
+  // Nothing is answered meanwhile: whoever ends the thread waits for an answer first.
+  started.then(() => serve(request)).catch(error => answer(failed(error)));
 });

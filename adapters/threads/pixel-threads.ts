@@ -8,6 +8,9 @@ import type { PixelAnswer } from './pixel-worker.ts';
 /** Beside the bundle in dist; there is none beside the source, which Node 20 could not run. */
 const bundled = new URL('./pixel-worker.mjs', import.meta.url);
 
+/** Nearly all that the work allocates are arrays outside of the heap: more room for the rest would fill up before it is cleared. */
+const youngMegabytes = 12;
+
 /** One thread, asked one question at a time. */
 class PixelThread {
   readonly #worker: Worker;
@@ -17,7 +20,7 @@ class PixelThread {
   ended: Error | undefined;
 
   constructor(script: URL) {
-    this.#worker = new Worker(script);
+    this.#worker = new Worker(script, { resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes } });
     this.#worker.on('online', () => {
       this.ready = true;
     });

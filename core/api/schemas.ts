@@ -8,6 +8,11 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const text = (description: string, more: JsonSchema = {}) => ({ type: 'string', description, ...more });
 const count = (description: string) => ({ type: 'integer', minimum: 0, description });
+const milliseconds = (description: string) => ({
+  type: 'number',
+  minimum: 0,
+  description: `${description} Milliseconds.`,
+});
 const share = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description });
 
 /** An object; every property is required unless named in `optional`, and no others are allowed. */
@@ -165,6 +170,11 @@ const segmentation = object(
       ),
     },
     mask: text('Class ids as PNG, base64: 8-bit palette, 16-bit grey above 255.'),
+    timings: object({
+      wait: milliseconds('Until the image was there and its turn had come.'),
+      decode: milliseconds('From its bytes to pixels.'),
+      label: milliseconds('The model and the labels.'),
+    }),
     warnings: { type: 'array', items: { type: 'string' } },
   },
   ['mask'],

@@ -1,7 +1,7 @@
 /** The learned gate of the method (2.1): a number in 0 … 1 per pixel and channel, from the pixel's own feature. */
 import { l2Normalize } from '../graph/layers.ts';
 import { add, batchNormalization, conv, mul, reduceMean, relu, resize, sigmoid } from '../graph/ops.ts';
-import { type ConstantTensor, constant, scope, type Tensor } from '../graph/tensor.ts';
+import { type ConstantTensor, constant, constantData, scope, type Tensor } from '../graph/tensor.ts';
 import type { Random } from '../random.ts';
 
 /** Fewer channels to gate than the backbone has: a linear map in front of everything. */
@@ -57,6 +57,39 @@ export function startGate(channels: number, random: Random): Gate {
   return gateOf(channels, new Map(values));
 }
 
+/** What the other weights of the second convolution keep of their start beside a direction's two. */
+const besideDirection = 0.1;
+
+/**
+ * A gate that begins as one linear score d · x in every channel, normalised by BN2: the first two hidden channels are
+ * relu(±d · x), and their difference is d · x again. The rest starts as ever, in the second convolution a tenth of it, so
+ * that channels can part in training.
+ * @param direction [channels], of any length; with zeros, or a single channel, nothing is known and the start is the plain one
+ */
+export function startGateAlong(channels: number, random: Random, direction: Float32Array): Gate {
+  const plain = startGate(channels, random);
+  const length = Math.hypot(...direction);
+  if (length === 0 || channels < 2) return plain;
+  const values = new Map([...plain.tensors].map(([name, tensor]) => [name, constantData(tensor) as Float32Array]));
+  const inward = values.get('atten.0.weight')!.slice();
+  const bias = values.get('atten.0.bias')!.slice().fill(0, 0, 2);
+  for (let c = 0; c < channels; c++) {
+    inward[c] = direction[c]! / length;
+    inward[channels + c] = -direction[c]! / length;
+  }
+  const outward = values.get('atten.3.weight')!.map((weight, at) => {
+    const column = at % channels;
+    return column === 0 ? 1 : column === 1 ? -1 : besideDirection * weight;
+  });
+  for (const [name, data] of Object.entries({
+    'atten.0.weight': inward,
+    'atten.0.bias': bias,
+    'atten.3.weight': outward,
+  }))
+    values.set(name, data);
+  return gateOf(channels, values);
+}
+
 /**
  * A(N) = sigmoid(BN2(W2 · relu(BN1(W1 · N + b1)) + b2) + θ), with the stored statistics.
  * @param unit [N, channels, h, w], each position of length one
@@ -97,10 +130,14 @@ export function gatedFeatures(deep: Tensor, gate: Gate, reduction?: Reduction): 
 /** U. The reduction goes first: both are linear, and the coarse grid has a sixteenth of the positions. */
 export const upsampledFeatures = (deep: Tensor, reduction?: Reduction): Tensor =>
   resize(
-    reduction ? conv(deep, reductionKernel(reduction)) : deep,
+    reduced(deep, reduction),
     { scales: [1, 1, 4, 4] },
     { mode: 'linear', coordinate_transformation_mode: 'half_pixel' },
   );
+
+/** What the gate sees of the deep map, at its own size. */
+export const reduced = (deep: Tensor, reduction?: Reduction): Tensor =>
+  reduction ? conv(deep, reductionKernel(reduction)) : deep;
 
 const reductionKernel = ({ matrix, channels }: Reduction) =>
   constant(matrix, [channels, matrix.length / channels, 1, 1]);

@@ -75,7 +75,8 @@ function rowStretches({ width, height, data }: LabelMap): { stretches: Stretches
   const rows = new Uint32Array(height + 1);
   for (let y = 0, i = 0; y < height; y++) {
     for (const line = i + width; i < line; ) {
-      const [id, start] = [data[i]!, i];
+      const id = data[i]!;
+      const start = i;
       do i++;
       while (i < line && data[i] === id);
       if (id !== 0) stretches.add(start, i);
@@ -95,7 +96,8 @@ function joinRows(
   for (let y = 1; y < height; y++) {
     let above = rows[y - 1]!;
     for (let here = rows[y]!; here < rows[y + 1]!; here++) {
-      const [left, right] = [start[here]! - width, end[here]! - width];
+      const left = start[here]! - width;
+      const right = end[here]! - width;
       while (above < rows[y]! && end[above]! <= left) above++;
       for (let other = above; other < rows[y]! && start[other]! < right; other++) {
         if (data[start[other]!] === data[start[here]!]) join(parents, other, here);
@@ -114,7 +116,9 @@ export function connectedComponents(map: LabelMap): Components {
   const first: number[] = [];
   const pixels: number[] = [];
   for (let i = 0; i < stretches.count; i++) {
-    const [start, end, root] = [stretches.start[i]!, stretches.end[i]!, rootOf(parents, i)];
+    const start = stretches.start[i]!;
+    const end = stretches.end[i]!;
+    const root = rootOf(parents, i);
     const number = root === i ? first.length : component[stretches.start[root]!]!;
     if (root === i) {
       first.push(start);

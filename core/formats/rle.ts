@@ -40,7 +40,8 @@ const noRuns = (): OpenRuns => ({ counts: [], end: 0, area: 0, left: Infinity, r
 
 /** Adds the pixels from `from` to before `to`, which lie in one column. */
 function addRun(runs: OpenRuns, from: number, to: number, height: number): void {
-  const [x, y] = [Math.floor(from / height), from % height];
+  const x = Math.floor(from / height);
+  const y = from % height;
   if (runs.end === from && runs.counts.length > 0) runs.counts[runs.counts.length - 1]! += to - from;
   else runs.counts.push(from - runs.end, to - from);
   runs.end = to;

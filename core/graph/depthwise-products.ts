@@ -1,8 +1,8 @@
 /** Depthwise convolutions and their gradients as products of matrices: the sums over pairs of places, of which each position of the kernel takes its own. */
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
-import { constant, type Tensor } from './tensor.ts';
+import { add, concat, matmul, pad, reshape, transpose } from './ops.ts';
+import { type ConstantTensor, constant, constantData, type Tensor } from './tensor.ts';
 
 type Settings = Pick<Attributes['Conv'], 'strides' | 'pads' | 'dilations'>;
 
@@ -23,7 +23,7 @@ interface Window {
 }
 
 /** Which place of the map a position of the kernel sees from each place of the result: ones in [from · to, kernel]. */
-function pairsSeen({ from, to, kernel, settings: { strides, pads, dilations } }: Window): Tensor {
+function pairsSeen({ from, to, kernel, settings: { strides, pads, dilations } }: Window): ConstantTensor {
   const [places, taps] = [count(to), count(kernel)];
   const data = new Float32Array(count(from) * places * taps);
   const targets = positions(to);
@@ -50,24 +50,82 @@ export function kernelByPairs(x: Tensor, g: Tensor, kernel: readonly number[], s
   return reshape(matmul(flat, pairsSeen(window)), [channels!, 1, ...kernel]);
 }
 
-/** The same row by row: all pairs of columns, for each row of the kernel. For maps with two axes. */
+/** How a row of the kernel sees the input, whose rows stand side by side, as many as the stride is long. */
+interface RowSeen {
+  /** Which of those. */
+  readonly side: number;
+  /** How far the gradient moves down to stand beside what it came from. */
+  readonly by: number;
+}
+
+function rowsSeen(kernel: number, { strides, pads, dilations }: Settings): RowSeen[] {
+  return range(kernel).map(k => {
+    const start = k * dilations[0]! - pads[0]!;
+    const by = Math.floor(start / strides[0]!);
+    return { side: start - by * strides[0]!, by };
+  });
+}
+
+/** Sides of the product: columns of the input side by side, and of the gradient in all the ways that it is moved. */
+interface Sides {
+  readonly seen: readonly RowSeen[];
+  readonly ways: readonly number[];
+  /** Columns of the input, as many times its width as the stride is long. */
+  readonly wide: number;
+  /** Whether the gradient comes first. */
+  readonly turned: boolean;
+}
+
+/** Which pairs of these columns each position of the kernel sees: ones in [pairs, kernel]. */
+function columnsSeen(window: Window, { seen, ways, wide, turned }: Sides): Tensor {
+  const [[width], [columns], [across]] = [window.from, window.to, window.kernel];
+  const one = constantData(pairsSeen(window)) as Float32Array;
+  const [taps, behind] = [seen.length * across!, ways.length * columns!];
+  const data = new Float32Array(wide * behind * taps);
+  for (const [k, { side, by }] of seen.entries()) {
+    const way = ways.indexOf(by);
+    if (way < 0) continue;
+    for (let i = 0; i < width!; i++)
+      for (let j = 0; j < columns!; j++) {
+        const [at, beside] = [side * width! + i, way * columns! + j];
+        const pair = turned ? beside * wide + at : at * behind + beside;
+        for (let l = 0; l < across!; l++) data[pair * taps + k * across! + l] = one[(i * columns! + j) * across! + l]!;
+      }
+  }
+  return constant(data, [wide * behind, taps]);
+}
+
+/** Zeros above and below every map, or, below zero, rows taken away. */
+const heightened = (map: Tensor, above: number, below: number): Tensor =>
+  above === 0 && below === 0 ? map : pad(map, { pads: [0, 0, above, 0, 0, 0, below, 0] });
+
+/**
+ * The same by all pairs of columns, in one product of matrices per channel: rows of the input stand side by side, as many as the
+ * stride is long, g once for each way that a row of the kernel moves it. For maps with two axes.
+ */
 export function kernelByRows(x: Tensor, g: Tensor, kernel: readonly number[], settings: Settings): Tensor {
   const { strides, pads, dilations } = settings;
-  const [channels] = knownSizes([x.dims[1]!], 'the number of channels');
-  const [[, width], [height, columns]] = [spatialSizes(x), spatialSizes(g)] as [number[], [number, number]];
+  const [channels] = knownSizes([x.dims[1]!], 'the number of channels') as [number];
+  const [[tall, width], [height, columns]] = [spatialSizes(x), spatialSizes(g)] as [[number, number], [number, number]];
+  const down = strides[0]!;
+  const rows = Math.ceil(tall / down);
+  const seen = rowsSeen(kernel[0]!, settings);
+  // Without the rows of the kernel that see nothing but padding.
+  const ways = [...new Set(seen.map(({ by }) => by))].filter(by => by < rows && by > -height);
+  if (ways.length === 0) return constant(new Float32Array(channels * count(kernel)), [channels, 1, ...kernel]);
+  const perChannel = (map: Tensor) => transpose(map, { perm: [1, 0, 2, 3] });
+  const sides = reshape(heightened(perChannel(x), 0, rows * down - tall), [channels, -1, down * width]);
+  const gradient = perChannel(g);
+  const moved = ways.map(by => heightened(gradient, by, rows - height - by));
+  const behind = reshape(concat(moved, { axis: 3 }), [channels, -1, ways.length * columns]);
+  // The narrower first, which the product turns.
+  const all: Sides = { seen, ways, wide: down * width, turned: down * width > ways.length * columns };
+  const [first, second] = all.turned ? [behind, sides] : [sides, behind];
+  const pairs = matmul(transpose(first, { perm: [0, 2, 1] }), second);
   const last = { strides: [strides[1]!], pads: [pads[1]!, pads[3]!], dilations: [dilations[1]!] };
-  const seen = pairsSeen({ from: [width!], to: [columns], kernel: [kernel[1]!], settings: last });
-  const perChannel = transpose(x, { perm: [1, 0, 2, 3] });
-  const padded = pads[0] || pads[2] ? pad(perChannel, { pads: [0, 0, pads[0]!, 0, 0, 0, pads[2]!, 0] }) : perChannel;
-  const behind = reshape(transpose(g, { perm: [1, 0, 2, 3] }), [channels!, -1, columns]);
-  const rows = range(kernel[0]!).map(k => {
-    const start = k * dilations[0]!;
-    const end = start + (height - 1) * strides[0]! + 1;
-    const view = slice(padded, { starts: [start], ends: [end], axes: [2], steps: [strides[0]!] });
-    const turned = transpose(reshape(view, [channels!, -1, width!]), { perm: [0, 2, 1] });
-    return reshape(matmul(reshape(matmul(turned, behind), [channels!, width! * columns]), seen), [channels!, 1, 1, -1]);
-  });
-  return rows.length === 1 ? rows[0]! : concat(rows, { axis: 2 });
+  const window = { from: [width], to: [columns], kernel: [kernel[1]!], settings: last };
+  const sums = matmul(reshape(pairs, [channels, -1]), columnsSeen(window, all));
+  return reshape(sums, [channels, 1, ...kernel]);
 }
 
 /** The convolution as a matrix per channel: [C,from,to]. */

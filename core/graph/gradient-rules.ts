@@ -1,12 +1,12 @@
 /** The gradient of every operator, as more graph: one total table, a missing rule does not compile. A table, hence long. */
 import { type BatchStatistics, ownStatistics } from './batch-statistics.ts';
 import { biasGradient, inputGradient, kernelGradient } from './convolution-gradients.ts';
+import { elementCount } from './dims.ts';
 import { gatherGradient, padGradient, resizeGradient, sliceGradient } from './movement-gradients.ts';
 import { knownSizes, NoGradient } from './no-gradient.ts';
 import {
   add,
   cast,
-  clip,
   concat,
   conv,
   div,
@@ -187,7 +187,7 @@ const generalProduct: Rule<'Gemm'> = (g, { inputs: [a, b], attributes: { alpha, 
 };
 
 const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => {
-  const { g, slope } = withoutSlope(gradient);
+  const { g, slope } = withoutSlope(gradient, w!);
   const along = slope && reshape(slope, [-1, ...w!.dims.slice(1).map(() => 1)]);
   const scaled = along ? mul(w!, along) : w!;
   const dW = kernelGradient({ x: x!, w: w!, g, settings: attributes });
@@ -195,9 +195,14 @@ const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => 
   return [dX, along ? mul(dW, along) : dW, biasGradient(gradient)];
 };
 
-/** A factor per channel of a gradient, as normalisation gives it: on the kernel it costs no pass over the map. */
-function withoutSlope(g: Tensor): { g: Tensor; slope?: Tensor } {
+/**
+ * A factor per channel of a gradient, as normalisation gives it: on the kernel, which takes it twice, it costs no pass over
+ * the map, unless the map is the smaller of them.
+ */
+function withoutSlope(g: Tensor, w: Tensor): { g: Tensor; slope?: Tensor } {
   if (g.kind !== 'node' || g.node.op !== 'Mul') return { g };
+  const [map, kernel] = [g, w].map(({ dims }) => elementCount(dims));
+  if (typeof map === 'number' && typeof kernel === 'number' && map < 2 * kernel) return { g };
   const [inner, slope] = g.node.inputs as readonly [Tensor, Tensor];
   const perChannel = slope.dims.every((dim, axis) => dim === (axis === 1 ? g.dims[1] : 1));
   return perChannel && slope.dims.length === g.dims.length && `${inner.dims}` === `${g.dims}`
@@ -214,12 +219,11 @@ const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attri
 
 /** Nothing flows at the bounds themselves, as PyTorch's relu6 has it: so the input need not be kept beside the output. */
 const clipped: Rule<'Clip'> = (g, { outputs: [y], attributes: { min, max } }) => {
-  const step = (bound: number) => Math.max(Math.abs(bound) * 2 ** -23, 1e-30);
-  const inside = {
-    ...(min !== undefined && { min: min + step(min) }),
-    ...(max !== undefined && { max: max - step(max) }),
-  };
-  return [where(equal(y!, clip(y!, inside)), g, zero)];
+  const above = min === undefined ? [] : [greater(y!, constant(min))];
+  const below = max === undefined ? [] : [less(y!, constant(max))];
+  const [inside, ...rest] = [...above, ...below];
+  // Never neither: so both is the same as alike.
+  return [inside ? where(rest[0] ? equal(inside, rest[0]) : inside, g, zero) : g];
 };
 
 const pieces: Rule<'Concat'> = (g, { inputs, attributes: { axis } }) => {
@@ -246,8 +250,9 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Greater: comparison,
   GreaterOrEqual: comparison,
   Less: comparison,
-  Sqrt: (g, { outputs: [y] }) => [div(g, add(y!, y!))],
-  Exp: (g, { outputs: [y] }) => [mul(g, y!)],
+  // At 0, where the slope has no end, 0 as for relu: else a spread of 0 would make no number of every weight below it.
+  Sqrt: (g, { outputs: [y] }) => [where(greater(y!, zero), div(g, max(add(y!, y!), constant(1e-30))), zero)],
+  Exp: (g, { outputs: [y] }) => [mul(unrepeated(g, y!), y!)],
   Log: (g, { inputs: [x] }) => [div(g, x!)],
   Abs: (g, { inputs: [x] }) => [where(greater(x!, zero), g, where(less(x!, zero), neg(g), zero))],
   Neg: g => [neg(g)],
@@ -313,7 +318,7 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,
   AveragePool: (g, { inputs: [x], outputs: [y], attributes }) => [averagePoolGradient(x!, y!, g, attributes)],
-  MaxPool: (g, { inputs: [x], outputs: [y], attributes }) => [maxPoolGradient(x!, y!, g, attributes)],
+  MaxPool: (g, { inputs: [x], outputs: [, places] }) => [maxPoolGradient(x!, places!, g)],
   GlobalAveragePool: (g, { inputs: [x] }) => [div(g, countAlong(x!, [...x!.dims.keys()].slice(2)))],
   Imported: { refuses: 'it is an operator of the model that has no gradient here' },
 };

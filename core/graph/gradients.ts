@@ -3,7 +3,7 @@
 import { PermanentError } from '../errors.ts';
 import { formatDims } from './dims.ts';
 import { type GradientRule, gradientRules } from './gradient-rules.ts';
-import { NoGradient } from './no-gradient.ts';
+import { NoGradient, passesGradient } from './no-gradient.ts';
 import { add, expand, neg, type Op, reduceSum, squeeze } from './ops.ts';
 import { originOf } from './origins.ts';
 import { sizesOf, zerosLike } from './sizes-of.ts';
@@ -33,7 +33,8 @@ function between(loss: Tensor, wanted: readonly Tensor[], held: readonly Tensor[
   const moving = new Set<Tensor>(wanted);
   const stopped = new Set(held);
   const nodes = nodesBelow([loss]).filter(node => {
-    if ('stops' in gradientRules[node.op] || !node.inputs.some(tensor => moving.has(tensor))) return false;
+    if ('stops' in gradientRules[node.op] || !passesGradient(node)) return false;
+    if (!node.inputs.some(tensor => moving.has(tensor))) return false;
     const followed = node.outputs.filter(output => followable(output, node) && !stopped.has(output));
     for (const output of followed) moving.add(output);
     return followed.length > 0;

@@ -1,15 +1,18 @@
 /** Losses as expressions: one float32 number each, a mean over examples or pixels. */
 import { l2Normalize } from './layers.ts';
+import { withoutGradient } from './no-gradient.ts';
 import {
   cast,
   div,
   equal,
   exp,
+  log,
   logSoftmax,
   max,
   mul,
   neg,
   not,
+  reduceMax,
   reduceMean,
   reduceSum,
   sub,
@@ -30,7 +33,10 @@ export function crossEntropy(logits: Tensor, targets: Tensor, { ignore }: { igno
   const column = integers([...Array(classes).keys()], [1, classes, ...logits.dims.slice(2).map(() => 1)]);
   const counted = ignore === undefined ? undefined : not(equal(targets, integers([ignore], [])));
   const chosen = cast(equal(unsqueeze(targets, { axes: [1] }), column), { to: 'float32' });
-  const likelihood = reduceSum(mul(logSoftmax(logits, { axis: 1 }), chosen), { axes: [1], keepdims: 0 });
+  // The logarithm of softmax written out, so that the way back reads the exponentials that are there.
+  const shifted = sub(logits, withoutGradient(reduceMax(logits, { axes: [1] })));
+  const total = reduceSum(exp(shifted), { axes: [1], keepdims: 0 });
+  const likelihood = sub(reduceSum(mul(shifted, chosen), { axes: [1], keepdims: 0 }), log(total));
   if (!counted) return neg(reduceMean(likelihood, { keepdims: 0 }));
   const weights = cast(counted, { to: 'float32' });
   const number = max(reduceSum(weights, { keepdims: 0 }), constant(1));

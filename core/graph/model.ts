@@ -16,9 +16,11 @@ import {
   type InputTensor,
   type NodeOf,
   nodesBelow,
+  readBy,
   type Tensor,
   type TensorShape,
   unknownDims,
+  writtenOutputs,
 } from './tensor.ts';
 
 /** Version of the standard operators that ops.ts describes. */
@@ -135,17 +137,18 @@ function writeImported(node: NodeOf<'Imported'>, name: string, names: Names): No
   return withSubgraphs(written, graph => renamed(graph, inner => captured.get(inner) ?? `${name}/${inner}`));
 }
 
-function writeNode(node: GraphNode, names: Names): NodeProto {
+function writeNode(node: GraphNode, names: Names, read: ReadonlySet<Tensor>): NodeProto {
   const opType = node.op === 'Imported' ? node.attributes.opType : node.op;
   const name = names.fresh(node.scope === '' ? opType : `${node.scope}/${opType}`);
-  for (const tensor of node.outputs) {
+  const outputs = writtenOutputs(node, tensor => read.has(tensor));
+  for (const tensor of outputs) {
     if (names.has(tensor)) continue;
     names.set(tensor, tensor.index === 0 ? name : `${name}.${tensor.index}`);
   }
   if (node.op === 'Imported') return writeImported(node, name, names);
   const { inputs, attribute } = onnxParts(node);
   const input = inputs.map(tensor => (tensor ? names.of(tensor) : ''));
-  return { name, opType, input, output: node.outputs.map(tensor => names.of(tensor)), attribute };
+  return { name, opType, input, output: outputs.map(tensor => names.of(tensor)), attribute };
 }
 
 /** Names the outputs. One that is no node's, or has a name already, is written as a copy under its own name. */
@@ -182,7 +185,8 @@ export function toModel(parts: ModelParts): Uint8Array<ArrayBuffer> {
   const names = new Names([...inputs.map(tensor => tensor.name), ...Object.keys(parts.outputs)]);
   for (const tensor of inputs) names.set(tensor, tensor.name);
   const copies = nameOutputs(parts.outputs, names);
-  const node = nodes.map(node => writeNode(node, names));
+  const read = readBy(nodes, Object.values(parts.outputs));
+  const node = nodes.map(node => writeNode(node, names, read));
   for (const [name, tensor] of copies)
     node.push({ name: names.fresh('Identity'), opType: 'Identity', input: [names.of(tensor)], output: [name] });
   return writeModel({

@@ -1,10 +1,20 @@
 /** Why an operator gives no gradient, and the sizes that gradients need to know. */
-import type { Dim, Tensor } from './tensor.ts';
+import type { Dim, GraphNode, NodeTensor, Tensor } from './tensor.ts';
 
 /** A rule cannot make its gradient; the message is the reason. gradients.ts names the node. */
 export class NoGradient extends Error {
   override name = 'NoGradient';
 }
+
+const still = new WeakSet<GraphNode>();
+
+/** The same tensor, which passes no gradient on: where all that it would send adds up to zero. */
+export function withoutGradient(tensor: NodeTensor): NodeTensor {
+  still.add(tensor.node);
+  return tensor;
+}
+
+export const passesGradient = (node: GraphNode): boolean => !still.has(node);
 
 /** The sizes as numbers. @throws NoGradient if one is known only when the graph runs */
 export function knownSizes(dims: readonly Dim[], what: string): readonly number[] {

@@ -377,6 +377,7 @@ export const averagePool = (
   { count_include_pad = 0, ...rest }: PoolingOptions & { count_include_pad?: 0 | 1 },
 ) => first('AveragePool', [x], { ...pooling(x, rest), count_include_pad });
 
+/** The largest of each window; the node's second output tells where in x it stood, for the gradient. */
 export const maxPool = (x: Tensor, options: PoolingOptions) => first('MaxPool', [x], pooling(x, options));
 
 /** Mean over all spatial axes: [N,C,1,1]. */

@@ -1,8 +1,9 @@
-/** Gradients of pooling: windows are read by a convolution with one-hot kernels and written back by its transpose. */
+/** Gradients of pooling: to the place of the largest, or to whole windows by a transposed convolution. */
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { argMax, conv, convTranspose, div, equal, pad, reshape, where } from './ops.ts';
-import { constant, integers, type Tensor } from './tensor.ts';
+import { convTranspose, div, pad, reshape, scatterElements } from './ops.ts';
+import { sizesOf, zerosLike } from './sizes-of.ts';
+import { constant, type Tensor } from './tensor.ts';
 
 type Pooling = Attributes['MaxPool'];
 
@@ -11,14 +12,6 @@ const zeros = (count: number) => new Array<number>(count).fill(0);
 
 /** Every map on its own: [N,C,…] → [N·C,1,…]. */
 const single = (x: Tensor) => reshape(x, [-1, 1, ...spatialSizes(x)]);
-
-/** Kernels [K,1,…] that pick one position of the window each. */
-function oneHot(window: readonly number[]): Tensor {
-  const count = product(window);
-  const data = new Float32Array(count * count);
-  for (let i = 0; i < count; i++) data[i * count + i] = 1;
-  return constant(data, [count, 1, ...window]);
-}
 
 /** Padding with which the windows fill the image exactly; ceil_mode lets the last ones reach beyond. */
 function exactPads(x: Tensor, y: Tensor, { kernel_shape, strides, dilations, pads }: Pooling): number[] {
@@ -45,23 +38,10 @@ function writeBack(windows: Tensor, kernel: Tensor, x: Tensor, y: Tensor, settin
   return reshape(filled, [-1, ...knownSizes(x.dims.slice(1), 'channels, height and width')]);
 }
 
-/** Smaller than every number that can stand in a map, yet finite: one-hot kernels multiply it by 0. */
-const lowest = -3e38;
-
-/** The gradient of y = MaxPool(x): all of it to the first largest element of each window. */
-export function maxPoolGradient(x: Tensor, y: Tensor, g: Tensor, settings: Pooling): Tensor {
-  const { strides, dilations, kernel_shape } = settings;
-  const rank = kernel_shape.length;
-  const pads = exactPads(x, y, settings);
-  const padded = pad(single(x), { pads: [0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)], value: lowest });
-  const kernel = oneHot(kernel_shape);
-  const seen = conv(padded, kernel, undefined, { strides, dilations });
-  const places = integers(
-    Array.from({ length: product(kernel_shape) }, (_, i) => i),
-    [1, product(kernel_shape), ...kernel_shape.map(() => 1)],
-  );
-  const chosen = equal(argMax(seen, { axis: 1 }), places);
-  return writeBack(where(chosen, single(g), constant(0)), kernel, x, y, settings);
+/** The gradient of MaxPool: all of it to the first largest element of each window, at these places of x as one row. */
+export function maxPoolGradient(x: Tensor, places: Tensor, g: Tensor): Tensor {
+  const rows = [zerosLike(x), places, g].map(tensor => reshape(tensor, [-1])) as [Tensor, Tensor, Tensor];
+  return reshape(scatterElements(...rows, { reduction: 'add' }), sizesOf(x));
 }
 
 /** How many elements each mean is taken over: [1,1,…]. */

@@ -5,8 +5,10 @@ import {
   constantData,
   type GraphNode,
   nodesBelow,
+  readBy,
   type Tensor,
   type TensorShape,
+  writtenOutputs,
 } from './tensor.ts';
 
 /** Longer constants are shown by their shape. */
@@ -52,6 +54,10 @@ function renumbered(text: string): string {
 export function print(outputs: readonly Tensor[] | Readonly<Record<string, Tensor>>): string {
   const ends = Object.entries(outputs);
   const nodes = nodesBelow(ends.map(([, tensor]) => tensor));
+  const read = readBy(
+    nodes,
+    ends.map(([, tensor]) => tensor),
+  );
   const numbers = new Map<Tensor, number>();
   const inputs = new Map<Tensor, string>();
   const reference = (tensor: Tensor): string => {
@@ -63,8 +69,9 @@ export function print(outputs: readonly Tensor[] | Readonly<Record<string, Tenso
   const lines = nodes.map(node => {
     const operator = node.op === 'Imported' ? node.attributes.opType : node.op;
     const call = [...node.inputs.map(reference), ...formatAttributes(node)].join(', ');
-    for (const output of node.outputs) numbers.set(output, numbers.size);
-    const results = node.outputs.map(output => `${reference(output)} ${formatShape(output)}`).join(', ');
+    const written = writtenOutputs(node, tensor => read.has(tensor));
+    for (const output of written) numbers.set(output, numbers.size);
+    const results = written.map(output => `${reference(output)} ${formatShape(output)}`).join(', ');
     return `${results} = ${operator}(${call})${node.scope === '' ? '' : `  # ${node.scope}`}`;
   });
   const last = ends.map(([name, tensor]) => `${Array.isArray(outputs) ? '' : `${name} = `}${reference(tensor)}`);

@@ -177,7 +177,7 @@ function slidden(
   });
 }
 
-const pooled: ShapeRule<'MaxPool' | 'AveragePool'> = ([x], attributes) => {
+const pooled: (inputs: readonly Tensor[], attributes: Attributes['MaxPool']) => TensorShape[] = ([x], attributes) => {
   const [n, c, ...spatial] = ranked(x!);
   check(n !== undefined && c !== undefined, 'the input has no channels');
   return [{ type: x!.type, dims: [n!, c!, ...slidden(spatial, attributes.kernel_shape, attributes)] }];
@@ -390,7 +390,10 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
   Conv: convolved,
   ConvTranspose: spreadOut,
   AveragePool: pooled,
-  MaxPool: pooled,
+  MaxPool: (inputs, attributes) => {
+    const [values] = pooled(inputs, attributes);
+    return [values!, { type: 'int64', dims: values!.dims }];
+  },
   GlobalAveragePool: ([x]) => [{ type: x!.type, dims: ranked(x!).map((dim, i) => (i < 2 ? dim : 1)) }],
   Imported: (_inputs, { outputs }) => outputs.filter(output => output !== undefined),
 };

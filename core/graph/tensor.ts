@@ -50,6 +50,15 @@ export interface NodeOf<O extends Op> {
 
 export type GraphNode = { [O in Op]: NodeOf<O> }[Op];
 
+/** The outputs of a node that stand in files: where the largest stood in x only if somebody reads it, for it takes time. */
+export function writtenOutputs({ op, outputs }: GraphNode, isRead: (tensor: Tensor) => boolean): readonly NodeTensor[] {
+  return op === 'MaxPool' ? outputs.filter((tensor, i) => i === 0 || isRead(tensor)) : outputs;
+}
+
+/** The tensors that nodes read, and these. */
+export const readBy = (nodes: readonly GraphNode[], ends: readonly Tensor[]): ReadonlySet<Tensor> =>
+  new Set([...ends, ...nodes.flatMap(({ inputs }) => inputs)]);
+
 /** The dims of a tensor of which not even the rank is known; only imported nodes make such tensors. */
 export const unknownDims: readonly Dim[] = Object.freeze(['?']);
 

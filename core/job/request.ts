@@ -31,21 +31,28 @@ const labelled = z.strictObject({
 /** Options of `selflabel run`, in camelCase. Unknown keys are refused. */
 export const runRequest = labelled.extend({
   backbone: z.union([z.literal('filter-bank'), prefix('backbones')]).default('filter-bank'),
-  clusters: z.union([z.int().min(2).max(60_000), z.literal('auto')]).optional(),
+  clusters: z
+    .union([z.int().min(2).max(60_000), z.literal('auto')], 'a whole number from 2 to 60000, or "auto"')
+    .optional(),
   /** How many images are clustered; all are labelled. Default: all. */
   sample: z.int().min(2).optional(),
   restarts: z.int().min(1).max(1000).default(10),
   /** A validation set: where the threshold `from-masks` and the matching come from, in place of `masks`. Both or none. */
   valImages: prefix('datasets').optional(),
   valMasks: prefix('datasets').optional(),
-  threshold: z.union([z.literal('from-scores'), z.literal('from-masks'), z.number().finite()]).default('from-scores'),
+  threshold: z
+    .union(
+      [z.literal('from-scores'), z.literal('from-masks'), z.number().finite()],
+      'a number, "from-scores" or "from-masks"',
+    )
+    .default('from-scores'),
   method: z.enum(['selflabel', 'pass']).default('selflabel'),
   attention: z.union([z.enum(['self-trained', 'pass', 'norm', 'border']), prefix('backbones')]).optional(),
   /** The gate of `pass`: over all channels, or behind a projection to 256. Default: exact with `method` pass or where the backbone brings prototypes. */
   gate: z.enum(['exact', 'projected']).optional(),
   unit: z.enum(['segments', 'pixels', 'object', 'image']).optional(),
   refine: z.enum(['guided', 'none']).optional(),
-  scales: z.union([z.literal(1), z.literal(2)]).default(1),
+  scales: z.union([z.literal(1), z.literal(2)], '1 or 2').default(1),
   /** How many images `attend` looks at. */
   attendSample: z.int().min(1).default(150),
   /** What is trained on the pseudo labels. */

@@ -1,8 +1,10 @@
 /** The model card: everything about a published model that is not in its graph (interface 4). */
-import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
 import { sayIssues } from '../job/say-issues.ts';
+import * as z from '../small-schema.ts';
 import { decision } from './decision.ts';
+
+const positive = z.int().check(z.minimum(1));
 
 const card = z.looseObject({
   version: z.literal(1),
@@ -10,11 +12,11 @@ const card = z.looseObject({
   /** Hash of what the model is made of; the folder it is published in. */
   modelVersion: z.string(),
   created: z.string(),
-  clusters: z.int().min(1),
+  clusters: positive,
   decision,
   inputs: z.looseObject({
     /** How large the image is made before it enters the graph; the graph itself takes any size. */
-    resize: z.strictObject({ shorterSide: z.int().min(1), multiple: z.int().min(1), longestSide: z.int().min(1) }),
+    resize: z.strictObject({ shorterSide: positive, multiple: positive, longestSide: positive }),
     stride: z.number(),
   }),
   hashes: z.record(z.string(), z.string()),

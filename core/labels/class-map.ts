@@ -9,8 +9,8 @@
  * Label maps keep the labels of clusters for ever (label id = cluster id + 1). What users see and exports hold is the
  * class id: here labels 1 and 5 are class 1, and label 2 becomes background because class 2 is ignored.
  */
-import * as z from 'zod';
 import { PermanentError } from '../errors.ts';
+import * as z from '../small-schema.ts';
 import { type ClusterId, labelOfCluster } from './label-id.ts';
 import type { LabelMap } from './label-map.ts';
 import { hexOf } from './palette.ts';
@@ -51,24 +51,17 @@ export function nameProblem(name: string): string | undefined {
 
 /** One class as JSON. */
 export const labelClassSchema = z.object({
-  id: z.int().min(1).max(highestId),
-  name: z.string().transform(name => name.trim().normalize('NFC')),
-  clusters: z
-    .array(
-      z
-        .int()
-        .min(0)
-        .max(highestId - 1),
-    )
-    .transform(list => list as ClusterId[]),
-  color: z
-    .string()
-    .regex(/^#[0-9a-fA-F]{6}$/, 'must look like #rrggbb')
-    .toLowerCase(),
-  ignore: z.boolean().default(false),
+  id: z.int().check(z.minimum(1), z.maximum(highestId)),
+  name: z.string().check(z.trim(), z.normalize('NFC')),
+  clusters: z.pipe(
+    z.array(z.int().check(z.minimum(0), z.maximum(highestId - 1))),
+    z.transform(list => list as ClusterId[]),
+  ),
+  color: z.string().check(z.regex(/^#[0-9a-fA-F]{6}$/, 'must look like #rrggbb'), z.toLowerCase()),
+  ignore: z._default(z.boolean(), false),
 });
 
-const schema = z.object({ version: z.int().min(1), classes: z.array(labelClassSchema) });
+const schema = z.object({ version: z.int().check(z.minimum(1)), classes: z.array(labelClassSchema) });
 
 /** The first value that occurs twice. */
 function repeated<T>(values: readonly T[]): T | undefined {

@@ -1,14 +1,14 @@
 /** How scores become labels: the decision rule that travels in `card.json` (interface 4). */
-import * as z from 'zod';
+import * as z from '../small-schema.ts';
 
 const refine = z.strictObject({
   kind: z.literal('guided'),
   /** Window radius in pixels of an image whose longer side is 320; it scales with the image. */
-  radius: z.number().positive(),
+  radius: z.number().check(z.positive()),
   /** Longer side at which the filter's coefficients are computed; above it they are upsampled (bilinear) and applied to the full guide. */
-  workingSide: z.int().positive(),
+  workingSide: z.int().check(z.positive()),
   /** Regulariser for a guide scaled to 0…1. */
-  epsilon: z.number().positive(),
+  epsilon: z.number().check(z.positive()),
 });
 
 export const decision = z.discriminatedUnion('kind', [
@@ -16,7 +16,7 @@ export const decision = z.discriminatedUnion('kind', [
     kind: z.literal('threshold'),
     threshold: z.number(),
     upsample: z.enum(['nearest', 'bilinear']),
-    refine: refine.nullable(),
+    refine: z.nullable(refine),
   }),
   z.strictObject({ kind: z.literal('argmax') }),
 ]);

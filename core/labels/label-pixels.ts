@@ -28,15 +28,18 @@ export interface LabelledPixels extends PseudoLabel {
 /** `foreground` and `confidence` are those of the labels, before any become background. */
 export function labelPixels({ decision, scores, foreground, image, classIds, segments }: PixelWork): LabelledPixels {
   const labelled = pseudoLabel(decision, scores, foreground, image);
-  const map = classIds ? withIds(labelled.map, classIds) : labelled.map;
   const offset = decision.kind === 'argmax' ? 0 : 1;
+  const highest = scores.classes - 1 + offset;
+  const map = classIds ? withIds(labelled.map, classIds, highest) : labelled.map;
   const segmented = segments && segmentsOf(map, regions => regionConfidence(regions, map, scores, offset), segments);
   return { ...labelled, map, segmented };
 }
 
 /** In place. */
-function withIds(map: LabelMap, ids: Uint16Array): LabelMap {
+function withIds(map: LabelMap, ids: Uint16Array, highest: number): LabelMap {
   const { data } = map;
+  // Classes that nobody renumbered or merged: their ids are the labels.
+  if (ids.length > highest && ids.every((id, label) => id === label)) return map;
   for (let i = 0; i < data.length; i++) data[i] = ids[data[i]!] ?? 0;
   return map;
 }

@@ -36,15 +36,26 @@ export function pseudoLabel(
   const { width, height } = image;
   if (decision.kind === 'argmax') {
     const data = upsampledArgmax(scores, width, height);
-    return describe({ width, height, data }, scores, 0);
+    return describe({ width, height, data }, scores, 0, labelledIn(data));
   }
   const inside = foregroundMask(decision, foreground!, image);
   const best =
     decision.upsample === 'nearest'
       ? nearestArgmax(scores, width, height)
       : upsampledArgmax(scores, width, height, inside);
-  for (let i = 0; i < best.length; i++) best[i] = inside[i] ? best[i]! + 1 : 0;
-  return describe({ width, height, data: best }, scores, 1);
+  let labelled = 0;
+  for (let i = 0; i < best.length; i++) {
+    const is = inside[i]!;
+    best[i] = is * (best[i]! + 1);
+    labelled += is;
+  }
+  return describe({ width, height, data: best }, scores, 1, labelled);
+}
+
+function labelledIn(data: Uint16Array): number {
+  let labelled = 0;
+  for (let i = 0; i < data.length; i++) if (data[i]) labelled++;
+  return labelled;
 }
 
 /**
@@ -94,9 +105,8 @@ export function foregroundScore(
   return refineScore(foreground, { grey, width, height }, decision.refine, into);
 }
 
-function describe(map: LabelMap, scores: ScoreMap, offset: 0 | 1): PseudoLabel {
-  let labelled = 0;
-  for (let i = 0; i < map.data.length; i++) if (map.data[i]) labelled++;
+/** @param labelled pixels that are not background */
+function describe(map: LabelMap, scores: ScoreMap, offset: 0 | 1, labelled: number): PseudoLabel {
   const foreground = labelled / map.data.length;
   return { map, foreground, confidence: labelled ? meanMargin(map, scores, offset) : 0 };
 }

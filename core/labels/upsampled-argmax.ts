@@ -125,7 +125,11 @@ class Contest {
     const [a, b, c, d] = corners;
     let bar = Number.NEGATIVE_INFINITY;
     for (let k = 0; k < classes; k++) {
-      const [p, q, r, s] = [data[a + k]!, data[b + k]!, data[c + k]!, data[d + k]!];
+      // One by one: lists that are taken apart at once cost code that is not compiled yet a third of its time.
+      const p = data[a + k]!;
+      const q = data[b + k]!;
+      const r = data[c + k]!;
+      const s = data[d + k]!;
       largest[k] = Math.max(p, q, r, s);
       bar = Math.max(bar, Math.min(p, q, r, s));
     }

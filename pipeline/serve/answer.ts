@@ -25,6 +25,8 @@ export interface Segmented {
   readonly name: string;
   readonly model: ServedModel;
   readonly image: SegmentedImage;
+  /** Milliseconds until the image was there and its turn had come. */
+  readonly wait: number;
   readonly params: SegmentParams;
 }
 
@@ -93,7 +95,7 @@ export function maskPng({ images }: AnswerPorts, { image, model }: Segmented): P
 
 /** The document `Segmentation`. */
 export async function segmentationOf(ports: AnswerPorts, segmented: Segmented): Promise<object> {
-  const { id, name, model, image, params } = segmented;
+  const { id, name, model, image, wait, params } = segmented;
   const { width, height } = image.map;
   const pixels = width * height;
   const { classes, segments, total } = found(segmented);
@@ -113,6 +115,7 @@ export async function segmentationOf(ports: AnswerPorts, segmented: Segmented): 
     }),
     segments,
     ...(mask && { mask }),
+    timings: { wait, ...image.timings },
     warnings:
       total > segments.length
         ? [`${total} segments; the ${segments.length} largest are listed, classes count all`]

@@ -7,12 +7,13 @@ import { type ServeLimits, type ServeOptions, type ServePorts, usualLimits } fro
 import { corsHeaders } from './cors.ts';
 import { deliver } from './deliver.ts';
 import { type Call, handlers } from './handlers.ts';
+import { besideOthers } from './lone-image.ts';
 import { essence, negotiate } from './media-type.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { Problem } from './problem.ts';
 import { declaredLength, readBody } from './request-body.ts';
 import { matchRoute, type ReadyRoute } from './router.ts';
-import { TokenCheck } from './token.ts';
+import type { TokenCheck } from './token.ts';
 
 export interface ServeApp {
   /** Never fails: what goes wrong is an answer. */
@@ -40,19 +41,20 @@ class App implements ServeApp {
   readonly #admission: Admission;
   /** One more than there are sessions, so that one image is decoded while others are in the model. */
   readonly #turns: Turnstile;
-  readonly #token: TokenCheck | undefined;
+  /** Loaded where tokens are asked for. */
+  readonly #token: Promise<TokenCheck> | undefined;
   #stopping = false;
 
   constructor(ports: ServePorts, options: ServeOptions) {
-    this.#ports = ports;
     this.#options = options;
     this.#limits = { ...usualLimits, ...options.limits };
     this.#shelf = new ModelShelf(ports, { recheckSeconds: options.recheckSeconds ?? 10, model: options.model });
     this.#admission = new Admission({ requests: this.#limits.requests, bytes: this.#limits.heldBytes });
     this.#turns = new Turnstile(ports.tuning.threads + 1);
+    this.#ports = ports.pixels ? { ...ports, pixels: besideOthers(ports.pixels, this.#turns) } : ports;
     const { token } = options;
     if (token && !ports.tokenKeys) throw new Error('internal: tokens are asked for, but nobody knows the keys');
-    this.#token = token && new TokenCheck(token, ports.tokenKeys!, ports.clock);
+    this.#token = token && tokenCheck(token, ports.tokenKeys!, ports.clock);
   }
 
   prepare(): Promise<void> {
@@ -118,14 +120,15 @@ class App implements ServeApp {
         headers: { 'retry-after': '1', connection: 'close' },
       });
     }
-    const subject = route.open || !this.#token ? '' : await this.#token.subjectOf(request.headers.get('authorization'));
+    const subject = await this.#subjectOf(request, route);
     const query = readQuery(route, searchParams);
     const header = route.header.read(name => [request.headers.get(name)].filter(value => value !== null));
     const accept = acceptable(request, route, query);
     const bodyType = takenType(request, route);
-    const leave = bodyType === undefined ? () => undefined : this.#admission.enter(this.#expected(request));
+    const limit = this.#limitOf(route, bodyType);
+    const leave = bodyType === undefined ? () => undefined : this.#admission.enter(expected(request, limit));
     try {
-      const body = bodyType === undefined ? noBytes : await readBody(request, this.#limits.bodyBytes);
+      const body = bodyType === undefined ? noBytes : await readBody(request, limit);
       const call: Call = { id, names, query, header, accept, bodyType: bodyType ?? '', body, subject };
       const { answer, status, headers } = await handlers[route.operation.operationId]!(this.#world, call);
       return await deliver(this.#ports, this.#limits, id, answer, status, headers);
@@ -134,8 +137,17 @@ class App implements ServeApp {
     }
   }
 
-  #expected(request: ApiRequest): number {
-    return declaredLength(request.headers, this.#limits.bodyBytes) ?? this.#limits.bodyBytes;
+  /** Whose token the request comes with; empty where none is asked for. @throws Problem 401 or 403 */
+  async #subjectOf({ headers }: ApiRequest, { open }: ReadyRoute): Promise<string> {
+    const token = open ? undefined : await this.#token;
+    return token ? token.subjectOf(headers.get('authorization')) : '';
+  }
+
+  /** Of a body, in bytes: an image by itself needs no room for what JSON adds. */
+  #limitOf({ operation }: ReadyRoute, bodyType: string | undefined): number {
+    const { bodyBytes, imageBytes } = this.#limits;
+    const bare = operation.operationId === 'segment' && bodyType !== 'application/json';
+    return bare ? Math.min(bodyBytes, imageBytes) : bodyBytes;
   }
 
   get #world() {
@@ -149,10 +161,15 @@ class App implements ServeApp {
   }
 }
 
+const expected = ({ headers }: ApiRequest, limit: number): number => declaredLength(headers, limit) ?? limit;
+
 const internal = (cause: unknown) =>
   new Problem('internal', 'something went wrong here that is not your fault; the log has it under this request id', {
     cause,
   });
+
+const tokenCheck = async (...rules: ConstructorParameters<typeof TokenCheck>): Promise<TokenCheck> =>
+  new (await import('./token.ts')).TokenCheck(...rules);
 
 /** Signed requests carry their signature in the query. */
 const signature = /^x-amz-/i;

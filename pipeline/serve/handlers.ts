@@ -71,14 +71,9 @@ const unnamed = 'image.jpg';
 /** Half a character is no text that other formats could hold. */
 const wellFormed = (name: string): string => name.replace(/\p{Surrogate}/gu, '\ufffd');
 
-function wantedOf({ limits }: World, { body, bodyType, query }: Call): Wanted {
+function wantedOf({ body, bodyType, query }: Call): Wanted {
   const { name = unnamed, format: _, ...params } = query as SegmentParams & { name?: string; format?: string };
-  if (bodyType !== 'application/json') {
-    if (body.length > limits.imageBytes) {
-      throw new Problem('too-large', `the image is larger than ${Math.floor(limits.imageBytes / 2 ** 20)} MB`);
-    }
-    return { image: body, params, name: wellFormed(name) };
-  }
+  if (bodyType !== 'application/json') return { image: body, params, name: wellFormed(name) };
   const request = validate<{ image: ImageSource; params?: SegmentParams; name?: string }>(
     'SegmentRequest',
     parseJson(body),
@@ -94,19 +89,23 @@ async function segmented(
   { image, params, name }: Wanted,
   segments: SegmentOutputs | undefined,
 ): Promise<Segmented> {
+  const asked = ports.clock.now();
   const given = image instanceof Uint8Array || image.base64 !== undefined;
   const letGo = given ? () => undefined : admission.hold(limits.imageBytes);
   try {
     const bytes = image instanceof Uint8Array ? image : await readImageBytes(ports, limits, image);
-    const result = await turns.run(() => segmentImage(ports, limits, model, bytes, params, segments));
-    return { id, name, model, image: result, params };
+    return await turns.run(async () => {
+      const wait = ports.clock.now() - asked;
+      const result = await segmentImage(ports, limits, model, bytes, params, segments);
+      return { id, name, model, image: result, wait, params };
+    });
   } finally {
     letGo();
   }
 }
 
 const segment: Handler = async (world, call) => {
-  const wanted = wantedOf(world, call);
+  const wanted = wantedOf(call);
   return world.shelf.use(wanted.params.model, async model => {
     const format = call.query.format as ToolFormat | undefined;
     const result = await segmented(world, call.id, model, wanted, regionsFor(wanted.params, call.accept, format));

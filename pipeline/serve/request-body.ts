@@ -33,13 +33,25 @@ export async function readBody({ headers, body }: ApiRequest, limit: number): Pr
   return bytes.whole();
 }
 
+/** From here on a body is large. */
+const largeBytes = 2 ** 20;
+
+/**
+ * Memory for a body. A large one gets pages of its own from the system, as buffers do that could be resized, and they go back
+ * there: among small things its place would stay taken when it is gone.
+ */
+function memoryFor(length: number): Uint8Array {
+  if (length < largeBytes) return new Uint8Array(length);
+  return new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length);
+}
+
 /** Parts of a body put together: in one piece from the start where its length is known. */
 class GrowingBytes {
   #memory: Uint8Array;
   #length = 0;
 
   constructor(expected = 0) {
-    this.#memory = new Uint8Array(expected);
+    this.#memory = memoryFor(expected);
   }
 
   get length(): number {
@@ -49,7 +61,7 @@ class GrowingBytes {
   add(part: Uint8Array): void {
     const length = this.#length + part.length;
     if (length > this.#memory.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.#memory.length));
+      const larger = memoryFor(Math.max(length, 2 * this.#memory.length));
       larger.set(this.#memory.subarray(0, this.#length));
       this.#memory = larger;
     }
@@ -57,9 +69,8 @@ class GrowingBytes {
     this.#length = length;
   }
 
-  /** An array that fills its memory. */
   whole(): Uint8Array {
-    return this.#length === this.#memory.length ? this.#memory : this.#memory.slice(0, this.#length);
+    return this.#memory.subarray(0, this.#length);
   }
 }
 

@@ -28,6 +28,8 @@ export interface SegmentedImage {
   readonly confidence: number;
   /** Undefined where it was not asked for. */
   readonly segmented: SegmentedMap | undefined;
+  /** Milliseconds. */
+  readonly timings: { readonly decode: number; readonly label: number };
   /** Classes that may occur. */
   readonly classes: readonly LabelClass[];
 }
@@ -37,7 +39,7 @@ export interface SegmentedImage {
  * @throws Problem 422 for an image that cannot be read or parameters that the model does not fit
  */
 export async function segmentImage(
-  ports: Pick<Ports, 'images' | 'pixels'>,
+  ports: Pick<Ports, 'images' | 'pixels' | 'clock'>,
   limits: ServeLimits,
   model: ServedModel,
   bytes: Uint8Array,
@@ -46,11 +48,14 @@ export async function segmentImage(
 ): Promise<SegmentedImage> {
   const classes = wantedClasses(model, params.classes);
   const labeller = withThreshold(model, params.threshold);
+  const started = ports.clock.now();
   const decoded = await decode(ports, limits, bytes, params.size);
+  const labelling = ports.clock.now();
   const wishes = { classIds: classIds(model, params.classes), ...(segments && { segments }) };
   const { map, confidence, segmented } = await labelImage(ports, labeller, decoded.image, wishes);
   const { width, height, notes } = decoded;
-  return { map, original: { width, height }, notes, confidence, segmented, classes };
+  const timings = { decode: labelling - started, label: ports.clock.now() - labelling };
+  return { map, original: { width, height }, notes, confidence, segmented, timings, classes };
 }
 
 /** @throws Problem 422 naming ids that are no classes */

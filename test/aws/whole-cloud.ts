@@ -18,6 +18,14 @@ import { attributesOf, endpoint, newBucket, newQueuePair, type QueuePair, s3Clie
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Where functions and tasks find their things. */
+export interface Place {
+  readonly bucket: string;
+  readonly queues: Readonly<Record<QueueName, QueuePair>>;
+  /** What all functions together, `functions`, or a task is told of them. */
+  variables(name: string): Readonly<Record<string, string>>;
+}
+
 export interface CloudOptions {
   readonly tasks: readonly TaskName[];
   readonly visibilitySeconds?: number;
@@ -32,28 +40,24 @@ export class WholeCloud {
   readonly queues: Readonly<Record<QueueName, QueuePair>>;
   /** What functions and tasks printed. */
   readonly lines: string[] = [];
+  readonly #place: Place;
   readonly #options: CloudOptions;
   readonly #processes = new Map<string, ChildProcess>();
   #closed = false;
 
-  private constructor(bucket: string, queues: Readonly<Record<QueueName, QueuePair>>, options: CloudOptions) {
-    this.bucket = bucket;
-    this.queues = queues;
+  /** Functions and tasks at work in a place that is there. */
+  constructor(place: Place, options: CloudOptions) {
+    this.bucket = place.bucket;
+    this.queues = place.queues;
+    this.#place = place;
     this.#options = options;
-    this.store = new S3Store({ bucket, client: s3ClientAt(endpoint()) });
+    this.store = new S3Store({ bucket: this.bucket, client: s3ClientAt(endpoint()) });
+    for (const name of this.names) this.start(name);
   }
 
+  /** In a place of its own, without a deployment. */
   static async open(options: CloudOptions): Promise<WholeCloud> {
-    const bucket = await newBucket();
-    const pairs = await Promise.all(
-      queueNames.map(
-        async name => [name, await newQueuePair(options.visibilitySeconds ?? 30, options.maxReceives ?? 5)] as const,
-      ),
-    );
-    const cloud = new WholeCloud(bucket, Object.fromEntries(pairs) as Record<QueueName, QueuePair>, options);
-    await cloud.#notify();
-    for (const name of cloud.names) cloud.start(name);
-    return cloud;
+    return new WholeCloud(await newPlace(options), options);
   }
 
   /** `functions`, and the tasks. */
@@ -64,7 +68,7 @@ export class WholeCloud {
   start(name: string): void {
     const script = name === 'functions' ? 'test/aws/lambda-host.mjs' : 'dist/gpu-task/task.mjs';
     const child = spawn(process.execPath, [root + script], {
-      env: { ...this.#environment(), ...(name !== 'functions' && { [settingNames.task]: name }) },
+      env: this.#environment(name),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let rest = '';
@@ -134,52 +138,66 @@ export class WholeCloud {
     return sizes.reduce((a, b) => a + b, 0);
   }
 
-  #environment(): Record<string, string | undefined> {
-    const through = this.#options.through ?? endpoint();
-    const at = (name: QueueName) => this.queues[name].url.replace(endpoint(), through);
-    const sources = functionNames.flatMap(name => {
-      const { source } = functions[name];
-      return source === 'schedule' ? [] : [[name, at(source)]];
+  #environment(name: string): Record<string, string | undefined> {
+    const sources = functionNames.flatMap(each => {
+      const { source } = functions[each];
+      return source === 'schedule' ? [] : [[each, this.#through(this.queues[source].url)]];
     });
+    const variables = Object.entries(this.#place.variables(name)).map(([key, value]) => [key, this.#through(value)]);
     return {
       PATH: process.env.PATH,
       NODE_NO_WARNINGS: '1',
-      AWS_ENDPOINT_URL: through,
+      AWS_ENDPOINT_URL: this.#through(endpoint()),
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
       SOURCES: JSON.stringify(Object.fromEntries(sources)),
-      [settingNames.bucket]: this.bucket,
-      [settingNames.masksBucket]: this.bucket,
-      [settingNames.workQueues]: JSON.stringify(Object.fromEntries(stages.map(stage => [stage, at(stage)]))),
-      [settingNames.controlQueue]: at('control'),
-      [settingNames.liveQueue]: at('live'),
-      [settingNames.environment]: 'test',
-      [settingNames.threads]: '2',
-      [settingNames.visibility]: String(this.#options.visibilitySeconds ?? 30),
+      ...(Object.fromEntries(variables) as Record<string, string>),
     };
   }
 
-  async #notify(): Promise<void> {
-    const QueueConfigurations = await Promise.all(
-      triggers.map(async ({ queue, prefix, suffix }) => ({
-        QueueArn: (await attributesOf(this.queues[queue].url)).QueueArn!,
-        Events: ['s3:ObjectCreated:*' as const],
-        Filter: {
-          Key: {
-            FilterRules: [
-              { Name: 'prefix' as const, Value: prefix },
-              ...(suffix ? [{ Name: 'suffix' as const, Value: suffix }] : []),
-            ],
-          },
+  #through = (text: string): string => text.replaceAll(endpoint(), this.#options.through ?? endpoint());
+}
+
+/** What `cdk deploy` makes, made by hand. */
+async function newPlace(options: CloudOptions): Promise<Place> {
+  const bucket = await newBucket();
+  const { visibilitySeconds = 30, maxReceives = 5 } = options;
+  const pairs = queueNames.map(async name => [name, await newQueuePair(visibilitySeconds, maxReceives)] as const);
+  const queues = Object.fromEntries(await Promise.all(pairs)) as Record<QueueName, QueuePair>;
+  await notify(bucket, queues);
+  const workQueues = Object.fromEntries(stages.map(stage => [stage, queues[stage].url]));
+  const variables = (name: string) => ({
+    [settingNames.bucket]: bucket,
+    [settingNames.masksBucket]: bucket,
+    [settingNames.workQueues]: JSON.stringify(workQueues),
+    [settingNames.controlQueue]: queues.control.url,
+    [settingNames.liveQueue]: queues.live.url,
+    [settingNames.environment]: 'test',
+    [settingNames.threads]: '2',
+    [settingNames.visibility]: String(visibilitySeconds),
+    ...(name !== 'functions' && { [settingNames.task]: name }),
+  });
+  return { bucket, queues, variables };
+}
+
+async function notify(bucket: string, queues: Place['queues']): Promise<void> {
+  const QueueConfigurations = await Promise.all(
+    triggers.map(async ({ queue, prefix, suffix }) => ({
+      QueueArn: (await attributesOf(queues[queue].url)).QueueArn!,
+      Events: ['s3:ObjectCreated:*' as const],
+      Filter: {
+        Key: {
+          FilterRules: [
+            { Name: 'prefix' as const, Value: prefix },
+            ...(suffix ? [{ Name: 'suffix' as const, Value: suffix }] : []),
+          ],
         },
-      })),
-    );
-    await new S3Client(s3ClientAt(endpoint())).send(
-      new PutBucketNotificationConfigurationCommand({
-        Bucket: this.bucket,
-        NotificationConfiguration: { QueueConfigurations },
-      }),
-    );
-  }
+      },
+    })),
+  );
+  const NotificationConfiguration = { QueueConfigurations };
+  await new S3Client(s3ClientAt(endpoint())).send(
+    new PutBucketNotificationConfigurationCommand({ Bucket: bucket, NotificationConfiguration }),
+  );
 }

@@ -96,6 +96,7 @@ describe('--method pass', () => {
   test('trains the exact gate of all channels, one epoch of two steps', () => {
     expect(report.gate).toMatchObject({
       form: 'exact',
+      start: 'random',
       channels: 12,
       projection: 'trained',
       pictures: 9,
@@ -199,7 +200,7 @@ test('--attention pass in the default recipe: the gate of the ×4 grid, segments
   const { outputs } = importModel(await readObject(store, outputKey(plan, 'attend', 'head', 'onnx')));
   expect(outputs.map(({ name }) => name)).toEqual(['foreground', 'embedding']);
   const report = await readJson<AttentionReport>(store, outputKey(plan, 'attend', 'head', 'json'));
-  expect(report).toMatchObject({ kind: 'pass', gate: { form: 'exact', steps: 2 } });
+  expect(report).toMatchObject({ kind: 'pass', gate: { form: 'exact', start: 'seeds', steps: 2 } });
 });
 
 /** The small network with a projection head and prototypes in its file, and the JSON that names them. */

@@ -1,7 +1,15 @@
 /** The learned gate and its three paths beside loops written from the formulas, and how large its training is. */
 import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
-import { foregroundOf, type Gate, gatedFeatures, gateOf, pooledThrough, startGate } from '#core/attention/gate';
+import {
+  foregroundOf,
+  type Gate,
+  gatedFeatures,
+  gateOf,
+  pooledThrough,
+  startGate,
+  startGateAlong,
+} from '#core/attention/gate';
 import { gateBatch, gateChannels, gateRate, prototypeCount } from '#core/attention/gate-size';
 import { attentionModel } from '#core/attention/pixel-attention';
 import { constantData, input } from '#core/graph/tensor';
@@ -90,6 +98,29 @@ describe('the paths', () => {
     expect(relativeError(numbers(embedding), byChannel)).toBeLessThan(1e-5);
     const means = positions.map(({ a }) => a.reduce((sum, value) => sum + value) / channels);
     expect(relativeError(numbers(foreground), means)).toBeLessThan(1e-5);
+  });
+});
+
+describe('a gate that begins along a direction', () => {
+  const direction = Float32Array.of(2, -1, 0.5);
+
+  test('rises with the score of the direction', async () => {
+    const maps = input('deep', 'float32', [1, channels, height, width]);
+    const opened = gatedFeatures(maps, startGateAlong(channels, new Random(3), direction)).gate;
+    const feeds = { deep: { dims: [1, channels, height, width], data: [...deep] } };
+    const [m] = await run([foregroundOf(opened)], feeds);
+    const scores = positions.map(({ n }) => n.reduce((sum, value, c) => sum + value * direction[c]!, 0));
+    const order = scores.map((_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
+    const sorted = order.map(i => m!.data[i]!);
+    const rises = sorted.filter((value, i) => i >= 8 && value > sorted[i - 8]!);
+    expect(rises).toHaveLength(sorted.length - 8);
+  });
+
+  test('is the plain one where nothing is known', () => {
+    const numbers = ({ tensors }: Gate) => [...tensors].map(([, tensor]) => constantData(tensor));
+    const plain = numbers(startGate(channels, new Random(3)));
+    expect(numbers(startGateAlong(channels, new Random(3), new Float32Array(channels)))).toEqual(plain);
+    expect(numbers(startGateAlong(channels, new Random(3), direction))).not.toEqual(plain);
   });
 });
 

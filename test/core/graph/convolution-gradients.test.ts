@@ -7,6 +7,7 @@ import {
   inputGradient,
   kernelForm,
   kernelGradient,
+  possibleInputForms,
   possibleKernelForms,
 } from '#core/graph/convolution-gradients';
 import { conv } from '#core/graph/ops';
@@ -32,7 +33,7 @@ const one = (from: number, to: number) => fc.integer({ min: from, max: to });
 const two = (from: number, to: number) => fc.tuple(one(from, to), one(from, to));
 const shapes: fc.Arbitrary<Shape> = fc
   .record({
-    batch: one(1, 3),
+    batch: fc.constantFrom(1, 2, 3, 8),
     size: two(3, 8),
     group: one(1, 3),
     depth: one(1, 2),
@@ -95,8 +96,10 @@ test('all forms, any strides, pads, dilations and groups', async () => {
       ) as [Value, Value, Value];
       const { dX, dW } = byDefinition(convolution, x, w, g);
       const covered = shape.pads.every((size, i) => size <= (shape.kernel[i % 2]! - 1) * shape.dilations[i % 2]!);
-      const forms = [inputGradient(convolution, 'transposed'), inputGradient(convolution)];
-      if (covered) forms.push(inputGradient(convolution, 'flipped'));
+      const plain = shape.group === 1 && shape.strides.every(stride => stride === 1);
+      const possible = possibleInputForms(convolution);
+      if (covered) expect(possible).toEqual(['transposed', 'flipped', ...(plain ? ['gathered'] : [])]);
+      const forms = possible.map(form => inputGradient(convolution, form));
       const kernels = possibleKernelForms(convolution).map(form => kernelGradient(convolution, form));
       const results = await run([...forms, ...kernels], { x, w, g });
       for (const [i, { dims, data }] of results.entries()) {
@@ -124,8 +127,9 @@ describe('the form is chosen by shape', () => {
     ['3×3', {}, 'flipped', 'taps'],
     ['3×3, many channels', { depth: 256, perGroup: 256 }, 'flipped', 'product'],
     ['3×3 at stride 2', { strides: [2, 2] }, 'transposed', 'taps'],
-    ['1×1', { kernel: [1, 1], pads: [0, 0, 0, 0] }, 'transposed', 'shifted'],
-    ['1×1 on few places', { kernel: [1, 1], pads: [0, 0, 0, 0], size: [1, 1] }, 'transposed', 'product'],
+    ['3×3, many channels of a batch', { batch: 8, depth: 64, perGroup: 64 }, 'gathered', 'taps'],
+    ['1×1', { kernel: [1, 1], pads: [0, 0, 0, 0] }, 'flipped', 'shifted'],
+    ['1×1 on few places', { kernel: [1, 1], pads: [0, 0, 0, 0], size: [1, 1] }, 'flipped', 'product'],
     ['colours', { depth: 3, strides: [2, 2] }, 'transposed', 'image'],
     ['depthwise', { group: 16, depth: 1, perGroup: 1 }, 'flipped', 'pairs'],
     ['depthwise at stride 2', { group: 16, depth: 1, perGroup: 1, strides: [2, 2] }, 'transposed', 'pairs'],

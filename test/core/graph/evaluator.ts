@@ -446,8 +446,16 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       return sum(present) / (count_include_pad ? places.filter(inPadding).length : present.length);
     });
   },
-  MaxPool: ([x], attributes) =>
-    pool(x!, attributes, values => Math.max(...values.filter(value => !Number.isNaN(value)))),
+  MaxPool: ([x], attributes) => {
+    const largest = (values: number[]) => Math.max(...values.filter(value => !Number.isNaN(value)));
+    const spatial = x!.dims.slice(2);
+    const stood = (values: number[], places: Index[]) =>
+      places[values.indexOf(largest(values))]!.reduce((offset, i, axis) => offset * spatial[axis]! + i, 0);
+    const [values, inMap] = [pool(x!, attributes, largest)[0]!, pool(x!, attributes, stood)[0]!];
+    const each = count(values.dims.slice(2));
+    const data = inMap.data.map((place, i) => Math.floor(i / each) * count(spatial) + place);
+    return [values, { dims: values.dims, data }];
+  },
   GlobalAveragePool: ([x]) =>
     reduction(xs => sum(xs) / xs.length)([x!], { axes: range(x!.dims.length).slice(2), keepdims: 1 }),
   Imported: (_inputs, { opType }) => {

@@ -57,6 +57,26 @@ function add(what: string, gone: string | undefined, inputs: InputTensor[], y: T
   add('numbers beside 1×1 kernels', undefined, [a, rate], ops.sub(ops.mul(rate, a), ops.mul(constant(0.3), a)));
 }
 
+test('sums and means per channel are taken image by image', async () => {
+  const maps = x(3, 6, 5, 4);
+  const reduced = [
+    ops.reduceSum(maps, { axes: [0, 2, 3] }),
+    ops.reduceMean(maps, { axes: [0, 2, 3], keepdims: 0 }),
+    ops.reduceSum(maps, { axes: [0, 1] }),
+  ];
+  const faster = fasterForms(reduced);
+  const axesOf = (y: Tensor) =>
+    nodesBelow([y]).map(node => (node.op === 'ReduceSum' || node.op === 'ReduceMean' ? node.attributes.axes : []));
+  expect(faster.map(axesOf)).toEqual([[[2, 3], [0]], [[2, 3], [0]], [[0, 1]]]);
+  const random = new Random(5);
+  const feeds = { x: { dims: [3, 6, 5, 4], data: Array.from({ length: 360 }, () => random.normal()) } };
+  const results = await run([...reduced, ...faster], feeds);
+  for (const [i, expected] of results.slice(0, 3).entries()) {
+    expect(results[i + 3]!.dims).toEqual(expected.dims);
+    expect(relativeError(results[i + 3]!.data, expected.data)).toBeLessThan(2e-6);
+  }
+});
+
 test.each(cases)('%s', async (_what, y, inputs, gone) => {
   const random = new Random(5);
   const feeds = Object.fromEntries(

@@ -223,32 +223,38 @@ test('a step prints itself', () => {
     rate []
     step []
     %0 [2,2] = MatMul(images, w)  # head
-    %1 [2,2] = LogSoftmax(%0, axis=1)  # loss
-    %2 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
-    %3 bool [2,2] = Equal(%2, [0,1])  # loss
-    %4 [2,2] = Cast(%3, to=float32)  # loss
-    %5 [2,2] = Mul(%1, %4)  # loss
-    %6 [2] = ReduceSum(%5, axes=[1], keepdims=0)  # loss
-    %7 [] = ReduceMean(%6, axes=[0], keepdims=0)  # loss
-    %8 [] = Neg(%7)  # loss
-    %9 [3,2] = Mul(0.9, velocity/w)  # update
-    %10 [3,2] = Transpose(images, perm=[1,0])  # gradients/head
-    %11 [] = Neg(1)  # gradients/loss
-    %12 [1] = Unsqueeze(%11, axes=[0])  # gradients/loss
-    %13 [1] = Div(%12, 2)  # gradients/loss
-    %14 [2] = Expand(%13, [2])  # gradients/loss
-    %15 [2,1] = Unsqueeze(%14, axes=[1])  # gradients/loss
-    %16 [2,2] = Mul(%15, %4)  # gradients/loss
-    %17 [2,2] = Exp(%1)  # gradients/loss
-    %18 [2,1] = ReduceSum(%16, axes=[1], keepdims=1)  # gradients/loss
-    %19 [2,2] = Mul(%17, %18)  # gradients/loss
-    %20 [2,2] = Sub(%16, %19)  # gradients/loss
-    %21 [3,2] = MatMul(%10, %20)  # gradients/head
-    %22 [3,2] = Add(%9, %21)  # update
-    %23 [3,2] = Mul(rate, %22)  # update
-    %24 [3,2] = Sub(w, %23)  # update
-    %25 [] = Add(step, 1)  # update
-    return loss = %8, w.next = %24, velocity/w.next = %22, step.next = %25"
+    %1 [2,1] = ReduceMax(%0, axes=[1], keepdims=1)  # loss
+    %2 [2,2] = Sub(%0, %1)  # loss
+    %3 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
+    %4 bool [2,2] = Equal(%3, [0,1])  # loss
+    %5 [2,2] = Cast(%4, to=float32)  # loss
+    %6 [2,2] = Mul(%2, %5)  # loss
+    %7 [2] = ReduceSum(%6, axes=[1], keepdims=0)  # loss
+    %8 [2,2] = Exp(%2)  # loss
+    %9 [2] = ReduceSum(%8, axes=[1], keepdims=0)  # loss
+    %10 [2] = Log(%9)  # loss
+    %11 [2] = Sub(%7, %10)  # loss
+    %12 [] = ReduceMean(%11, axes=[0], keepdims=0)  # loss
+    %13 [] = Neg(%12)  # loss
+    %14 [3,2] = Mul(0.9, velocity/w)  # update
+    %15 [3,2] = Transpose(images, perm=[1,0])  # gradients/head
+    %16 [] = Neg(1)  # gradients/loss
+    %17 [1] = Unsqueeze(%16, axes=[0])  # gradients/loss
+    %18 [1] = Div(%17, 2)  # gradients/loss
+    %19 [2] = Expand(%18, [2])  # gradients/loss
+    %20 [2] = Neg(%19)  # gradients/loss
+    %21 [2] = Div(%20, %9)  # gradients/loss
+    %22 [2,1] = Unsqueeze(%21, axes=[1])  # gradients/loss
+    %23 [2,2] = Mul(%22, %8)  # gradients/loss
+    %24 [2,1] = Unsqueeze(%19, axes=[1])  # gradients/loss
+    %25 [2,2] = Mul(%24, %5)  # gradients/loss
+    %26 [2,2] = Add(%23, %25)  # gradients/loss
+    %27 [3,2] = MatMul(%15, %26)  # gradients/head
+    %28 [3,2] = Add(%14, %27)  # update
+    %29 [3,2] = Mul(rate, %28)  # update
+    %30 [3,2] = Sub(w, %29)  # update
+    %31 [] = Add(step, 1)  # update
+    return loss = %13, w.next = %30, velocity/w.next = %28, step.next = %31"
   `);
 });
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { dollarsPerMillion, type EstimateQuestion, estimate, requestDollars } from '#core/job/estimate';
 import { jobRequests, planRequests, stageRequests } from '#core/job/requests';
 import { withTables } from '../../../bench/cost-page.ts';
-import { questionOf } from '../../../cli/estimate.ts';
+import { estimateText, questionOf } from '../../../cli/estimate.ts';
 
 const question: EstimateQuestion = {
   images: 1_000_000,
@@ -37,6 +37,12 @@ describe('estimate', () => {
     expect(heavy.rates.embed).toBeCloseTo((0.33 * 30_300) / 200, 9);
     expect(heavy.rates.label).toBe(heavy.rates.embed);
     expect(estimate({ ...assumed, imageBytes: 1_100_000 }).rates.embed).toBeCloseTo(32, 9);
+  });
+
+  it('says slow rates in numbers that are not zero', () => {
+    const slow = { ...question, measured: undefined, imageBytes: 99_999_000 };
+    expect(estimateText(slow, estimate(slow))).toContain('0.35 photos/s embedding, 0.35/s labelling');
+    expect(estimateText(question, estimate(question))).toContain('200 photos/s embedding, 100/s labelling');
   });
 
   it('costs per million images what hourly price and rate say', () => {

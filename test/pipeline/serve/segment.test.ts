@@ -78,6 +78,14 @@ describe('a segmentation', () => {
     expect([at(1, 1), at(8, 1), at(8, 4), at(0, 0), at(2, 2)]).toEqual([1, 2, 3, 0, 0]);
   });
 
+  it('says how long each part took', async () => {
+    let time = 0;
+    const ticking = apiWorld({}, { clock: { now: () => time++ } });
+    await publishSmall(ticking.store);
+    const answer = await asked(ticking, 'segment', post('/v1/segment', file));
+    expect(await answer.json()).toMatchObject({ timings: { wait: 1, decode: 1, label: 1 } });
+  });
+
   it('answers the bytes that predict writes', async () => {
     const [models, images] = [new OnnxRuntime(), new SharpCodec(1)];
     const ports = { store: world.store, models, images, tuning: { threads: 1 } } as unknown as Ports;
