@@ -6,6 +6,7 @@ import {
   inputGradient,
   kernelForm,
   kernelGradient,
+  possibleInputForms,
   possibleKernelForms,
 } from '#core/graph/convolution-gradients';
 import { toModel } from '#core/graph/model';
@@ -75,7 +76,7 @@ async function measure(shape: Shape): Promise<void> {
   const forward = await milliseconds(y, [x, w]);
   const line = (name: string, time: number) => console.log(`  ${name.padEnd(16)} ${(time / forward).toFixed(2)}`);
   console.log(`${title(shape)}: forward ${forward.toFixed(2)} ms; times forward, * chosen:`);
-  for (const form of ['flipped', 'transposed'] as const) {
+  for (const form of possibleInputForms(seen)) {
     const chosen = form === inputForm(seen) ? ' *' : '';
     line(`dX ${form}${chosen}`, await milliseconds(inputGradient(seen, form), [w, g]));
   }

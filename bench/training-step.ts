@@ -9,7 +9,7 @@ import ort from 'onnxruntime-node';
 import { type ModelParts, toModel } from '#core/graph/model';
 import { matmul } from '#core/graph/ops';
 import { rewrite } from '#core/graph/rewrite';
-import { type InputTensor, input, type Tensor } from '#core/graph/tensor';
+import { type InputTensor, input } from '#core/graph/tensor';
 import type { TrainingStep } from '#core/graph/training-step';
 import { batch, classes, networks, size, type TrainedNetwork, trainedNetwork } from './training-networks.ts';
 
@@ -38,23 +38,14 @@ async function session(parts: ModelParts, feeds: TrainedNetwork['feeds']): Promi
   });
   const names = parts.inputs.map(tensor => (tensor as InputTensor).name);
   const read = Object.fromEntries(names.map(name => [name, feeds[name]!]));
-  // The new state comes in the memory of the one before, as in a training run.
-  const into = Object.fromEntries(
-    Object.entries(parts.outputs).map(([name, { dims }]) => [name, name.endsWith('.next') ? room(dims) : null]),
-  );
   const run = async (): Promise<Cost> => {
     const [began, used] = [performance.now(), process.cpuUsage()];
-    await model.run(read, into);
+    await model.run(read);
     const { user, system } = process.cpuUsage(used);
     return { wall: (performance.now() - began) / 1000, processor: (user + system) / 1e6 };
   };
   return { run, end: () => model.release() };
 }
-
-const room = (dims: Tensor['dims']) => {
-  const sizes = dims as readonly number[];
-  return new ort.Tensor('float32', new Float32Array(sizes.reduce((a, b) => a * b, 1)), sizes);
-};
 
 /** PyTorch's forward pass and step, which wait for their turn in one process. */
 function pyTorch(name: string): { forward: Contestant; step: Contestant } | undefined {

@@ -76,10 +76,10 @@ export interface Model {
   /**
    * Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile.
    * @param wanted default: all outputs
-   * @param into tensors by the names of wanted outputs, of their types and sizes: these outputs come in their memory, which is
-   *   moved like that of the feeds, instead of new memory
+   * @param spent tensors that nobody needs any more: their memory is free before the run begins, not some time after it when
+   *   the heap is collected; they are empty from then on
    */
-  run(feeds: Tensors, wanted?: readonly string[], into?: Tensors): Promise<RunResult>;
+  run(feeds: Tensors, wanted?: readonly string[], spent?: Tensors): Promise<RunResult>;
   release(): Promise<void>;
 }
 

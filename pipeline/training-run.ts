@@ -159,8 +159,8 @@ class Runner {
   readonly #steps: number;
   /** Everything but the state. */
   readonly #told: readonly string[];
-  /** The state before the last step: nobody needs it any more, its memory takes the next one. */
-  #spare: State = {};
+  /** The state before the last step, which nobody needs once that step was good. */
+  #spent: State = {};
 
   constructor(ports: Ports, run: TrainingRun, model: Model, hash: string, steps: number) {
     this.#ports = ports;
@@ -190,7 +190,7 @@ class Runner {
         [saved, savedAt] = [i, clock.now()];
       }
       [state, done] = [next, i + 1];
-      this.#spare = Object.fromEntries(Object.entries(before).map(([name, tensor]) => [`${name}.next`, tensor]));
+      this.#spent = before;
       history.push(record);
       log.progress(this.#run.name, this.#run.prefix, done, this.#steps);
       if (done === this.#steps || !isSliceOver()) continue;
@@ -205,7 +205,7 @@ class Runner {
   async #step(i: number, batch: Tensors, state: State): Promise<{ before: State; next: State; record: StepRecord }> {
     const rate = this.#run.rate(i, this.#steps);
     const given = { ...batch, rate: tensorOf([], Float32Array.of(rate)), ...state };
-    const { outputs, feeds } = await this.#model.run(given, undefined, this.#spare);
+    const { outputs, feeds } = await this.#model.run(given, undefined, this.#spent);
     const pick = (from: Tensors, ending: string): State =>
       Object.fromEntries(Object.keys(state).map(name => [name, from[name + ending]!]));
     const told = Object.fromEntries(this.#told.map(name => [name, Number(outputs[name]!.data[0])]));

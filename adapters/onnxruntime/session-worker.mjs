@@ -27,7 +27,6 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  * @property {'run'} kind
  * @property {TensorValues} feeds
  * @property {readonly string[]} wanted
- * @property {TensorValues} into memory of some of the wanted outputs, which comes back as these
  */
 
 /**
@@ -62,12 +61,11 @@ let session;
 const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
 
 /** @type {(request: Run) => Promise<void>} */
-async function run({ feeds, wanted, into }) {
+async function run({ feeds, wanted }) {
   if (!session) throw new Error('no model is open');
   const given = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
-  const asked = Object.fromEntries(wanted.map(name => [name, into[name] ? tensorOf(into[name]) : null]));
-  // Only a list is checked for names that the model does not have.
-  const results = await session.run(given, Object.keys(into).length === 0 ? wanted : asked);
+  // Memory given for an output would be no gain: the runtime's binding copies every output into new memory all the same.
+  const results = await session.run(given, wanted);
   /** @type {TensorValues} */
   const outputs = Object.fromEntries(
     Object.entries(results).map(([name, { type, data, dims }]) => [

@@ -99,13 +99,11 @@ export class Session {
     return this.#ended;
   }
 
-  /** Moves the feeds to the worker and back, and what outputs are written into. */
-  async run(feeds: Tensors, wanted: readonly string[], into: Tensors = {}): Promise<RunResult> {
-    const allMovable = (tensors: Tensors): Tensors =>
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, movable(name, tensor)]));
-    const request: Run = { kind: 'run', feeds: allMovable(feeds), wanted, into: allMovable(into) };
-    const moved = [...Object.values(request.feeds), ...Object.values(request.into)];
-    const buffers = new Set(moved.map(({ data }) => data.buffer as ArrayBuffer));
+  /** Moves the feeds to the worker and back. */
+  async run(feeds: Tensors, wanted: readonly string[]): Promise<RunResult> {
+    const moved = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, movable(name, tensor)]));
+    const request: Run = { kind: 'run', feeds: moved, wanted };
+    const buffers = new Set(Object.values(moved).map(({ data }) => data.buffer as ArrayBuffer));
     const done = await this.#answer(() => this.#worker.postMessage(request, [...buffers]));
     if (done.kind !== 'done') throw new Error('the session answered out of turn');
     return { outputs: done.outputs, feeds: done.feeds };

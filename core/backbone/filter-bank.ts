@@ -225,11 +225,10 @@ function directional(energy: Tensor): { mean: Tensor; harmonics: Tensor; lengths
     ),
   );
   const harmonics = conv(level, matrix(harmonicRows));
-  const pairs = range(2 * scales).map(pair => {
-    const cosine = Math.floor(pair / scales) * 2 * scales + (pair % scales);
-    return range(4 * scales).map(i => (i === cosine || i === cosine + scales ? 1 : 0));
-  });
-  const lengths = sqrt(add(conv(mul(harmonics, harmonics), matrix(pairs)), constant(1e-6)));
+  const squares = split(mul(harmonics, harmonics), { axis: 1, split: [scales, scales, scales, scales] });
+  // Sums, not a product with ones: training would move the ones, and the length of nothing would be no number.
+  const sums = [0, 2].map(cosine => add(squares[cosine]!, squares[cosine + 1]!));
+  const lengths = sqrt(add(concat(sums, { axis: 1 }), constant(1e-6)));
   return { mean: conv(level, matrix(perScale(() => 1 / orientations))), harmonics, lengths };
 }
 

@@ -6,7 +6,8 @@ import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
 import { isKnown } from './sizes-of.ts';
-import { constant, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
+import { leftOver, spread, turnedKernel, turnedPads } from './turned-convolution.ts';
 
 type Settings = Attributes['Conv'];
 
@@ -48,41 +49,6 @@ function isPointwise({ settings: { strides, pads } }: Convolution, kernel: reado
 
 // The input: dX = g convolved with the kernel turned round.
 
-/** Padding that makes the turned convolution as large as x; undefined where it would be negative. */
-function turnedPads({ x, settings }: Convolution, kernel: readonly number[]): number[] | undefined {
-  const { pads, dilations } = settings;
-  const rank = kernel.length;
-  const reach = kernel.map((size, i) => (size - 1) * dilations[i]!);
-  const slack = leftOver(x, kernel, settings);
-  const begins = reach.map((length, i) => length - pads[i]!);
-  const ends = reach.map((length, i) => length - pads[i + rank]! + slack[i]!);
-  return [...begins, ...ends].every(size => size >= 0) ? [...begins, ...ends] : undefined;
-}
-
-/** Rows at the end of each axis that no window reaches, since the stride does not come out even. */
-function leftOver(x: Tensor, kernel: readonly number[], { strides, pads, dilations }: Settings): number[] {
-  if (allOne(strides)) return kernel.map(() => 0);
-  return spatialSizes(x).map((size, i) => {
-    const room = size + pads[i]! + pads[i + kernel.length]! - (kernel[i]! - 1) * dilations[i]! - 1;
-    return room % strides[i]!;
-  });
-}
-
-/** [M,C/group,…] → [C,M/group,…], every spatial axis back to front. */
-function turnedKernel({ w, settings: { group } }: Convolution, { outputs, depth, kernel, rank }: Sizes): Tensor {
-  const grouped = reshape(w, [group, outputs / group, depth, ...kernel]);
-  const swapped = transpose(grouped, { perm: [0, 2, 1, ...range(rank).map(i => i + 3)] });
-  const turned = allOne(kernel) ? swapped : matmul(reshape(swapped, [-1, count(kernel)]), exchange(count(kernel)));
-  return reshape(turned, [group * depth, outputs / group, ...kernel]);
-}
-
-/** The matrix that turns rows back to front: exact, and half the time of a Slice with negative steps. */
-function exchange(size: number): Tensor {
-  const data = new Float32Array(size * size);
-  for (let i = 0; i < size; i++) data[i * size + size - 1 - i] = 1;
-  return constant(data, [size, size]);
-}
-
 /** Up to this many places, with this many channels and images at least, one product over all images beats one for each. */
 const fewPlaces = 64;
 const manyChannels = 64;
@@ -95,13 +61,21 @@ const manyImages = 8;
  */
 export function inputForm(convolution: Convolution): InputForm {
   const { kernel, outputs, depth } = kernelSizes(convolution);
-  const direct = allOne(convolution.settings.strides) && turnedPads(convolution, kernel) !== undefined;
+  const direct =
+    allOne(convolution.settings.strides) && turnedPads(convolution.x, kernel, convolution.settings) !== undefined;
   if (!direct) return 'transposed';
   const { x, settings } = convolution;
   const large = Math.min(outputs, depth) >= manyChannels && settings.group === 1 && !allOne(kernel);
   const [images, , ...places] = x.dims;
   const small = isKnown(places) && count(places) <= fewPlaces;
   return large && small && typeof images === 'number' && images >= manyImages ? 'gathered' : 'flipped';
+}
+
+/** The forms that can compute the input's gradient of a convolution. */
+export function possibleInputForms(convolution: Convolution): InputForm[] {
+  const { strides, group } = convolution.settings;
+  if (!turnedPads(convolution.x, kernelSizes(convolution).kernel, convolution.settings)) return ['transposed'];
+  return ['transposed', 'flipped', ...(allOne(strides) && group === 1 ? (['gathered'] as const) : [])];
 }
 
 /**
@@ -113,27 +87,11 @@ export function inputGradient(convolution: Convolution, form = inputForm(convolu
   const sizes = kernelSizes(convolution);
   if (form === 'transposed')
     return convTranspose(g, w, undefined, { ...settings, output_padding: leftOver(x, sizes.kernel, settings) });
-  const pads = turnedPads(convolution, sizes.kernel);
+  const pads = turnedPads(x, sizes.kernel, settings);
   if (!pads) throw new NoGradient('the padding is wider than the kernel');
   const { dilations, group } = settings;
   if (form === 'gathered') return inputByProduct(g, w, spatialSizes(x), { pads, dilations });
-  return conv(spread(g, settings.strides), turnedKernel(convolution, sizes), undefined, { pads, dilations, group });
-}
-
-/** strides − 1 zeros between the positions of a map. */
-function spread(g: Tensor, strides: readonly number[]): Tensor {
-  if (allOne(strides)) return g;
-  const spatial = spatialSizes(g);
-  const rank = spatial.length;
-  const cells = reshape(g, [0, 0, ...spatial.flatMap(size => [size, 1])]);
-  const ends = strides.flatMap(stride => [0, stride - 1]);
-  const padded = pad(cells, { pads: [...repeated(0, 2 + 2 * rank), 0, 0, ...ends] });
-  const dense = reshape(padded, [0, 0, ...spatial.map((size, i) => size * strides[i]!)]);
-  return slice(dense, {
-    starts: repeated(0, rank),
-    ends: spatial.map((size, i) => (size - 1) * strides[i]! + 1),
-    axes: range(rank).map(i => i + 2),
-  });
+  return conv(spread(g, settings.strides), turnedKernel(w, group), undefined, { pads, dilations, group });
 }
 
 // The kernel: dW = for each of its positions, the input seen through it times g, summed over images and places.
@@ -236,7 +194,7 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
 const fewChannels = 8;
 
 /** From this many weights per position on one product of all positions is faster than one for each. */
-const manyWeights = 2 ** 16;
+const manyWeights = 2 ** 13;
 
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
 const manyPositions = 25;

@@ -66,32 +66,43 @@ function rowsSeen(kernel: number, { strides, pads, dilations }: Settings): RowSe
   });
 }
 
-/**
- * Which columns of the input, side by side, each position of the kernel sees from which columns of the gradient, moved in
- * several ways: ones in [columns of both, kernel].
- */
-function columnsSeen(window: Window, down: number, rows: readonly RowSeen[], ways: readonly number[]): Tensor {
+/** Sides of the product: columns of the input side by side, and of the gradient in all the ways that it is moved. */
+interface Sides {
+  readonly seen: readonly RowSeen[];
+  readonly ways: readonly number[];
+  /** Columns of the input, as many times its width as the stride is long. */
+  readonly wide: number;
+  /** Whether the gradient comes first. */
+  readonly turned: boolean;
+}
+
+/** Which pairs of these columns each position of the kernel sees: ones in [pairs, kernel]. */
+function columnsSeen(window: Window, { seen, ways, wide, turned }: Sides): Tensor {
   const [[width], [columns], [across]] = [window.from, window.to, window.kernel];
   const one = constantData(pairsSeen(window)) as Float32Array;
-  const [taps, wide] = [rows.length * across!, ways.length * columns!];
-  const data = new Float32Array(down * width! * wide * taps);
-  for (const [k, { side, by }] of rows.entries()) {
+  const [taps, behind] = [seen.length * across!, ways.length * columns!];
+  const data = new Float32Array(wide * behind * taps);
+  for (const [k, { side, by }] of seen.entries()) {
     const way = ways.indexOf(by);
     if (way < 0) continue;
     for (let i = 0; i < width!; i++)
-      for (let j = 0; j < columns!; j++)
-        for (let l = 0; l < across!; l++)
-          data[((side * width! + i) * wide + way * columns! + j) * taps + k * across! + l] =
-            one[(i * columns! + j) * across! + l]!;
+      for (let j = 0; j < columns!; j++) {
+        const [at, beside] = [side * width! + i, way * columns! + j];
+        const pair = turned ? beside * wide + at : at * behind + beside;
+        for (let l = 0; l < across!; l++) data[pair * taps + k * across! + l] = one[(i * columns! + j) * across! + l]!;
+      }
   }
-  return constant(data, [data.length / taps, taps]);
+  return constant(data, [wide * behind, taps]);
 }
 
 /** Zeros above and below every map, or, below zero, rows taken away. */
 const heightened = (map: Tensor, above: number, below: number): Tensor =>
   above === 0 && below === 0 ? map : pad(map, { pads: [0, 0, above, 0, 0, 0, below, 0] });
 
-/** The same by all pairs of columns, in one product of matrices per channel. For maps with two axes. */
+/**
+ * The same by all pairs of columns, in one product of matrices per channel: rows of the input stand side by side, as many as the
+ * stride is long, g once for each way that a row of the kernel moves it. For maps with two axes.
+ */
 export function kernelByRows(x: Tensor, g: Tensor, kernel: readonly number[], settings: Settings): Tensor {
   const { strides, pads, dilations } = settings;
   const [channels] = knownSizes([x.dims[1]!], 'the number of channels') as [number];
@@ -107,14 +118,14 @@ export function kernelByRows(x: Tensor, g: Tensor, kernel: readonly number[], se
   const gradient = perChannel(g);
   const moved = ways.map(by => heightened(gradient, by, rows - height - by));
   const behind = reshape(concat(moved, { axis: 3 }), [channels, -1, ways.length * columns]);
-  const pairs = matmul(transpose(sides, { perm: [0, 2, 1] }), behind);
+  // The narrower first, which the product turns.
+  const all: Sides = { seen, ways, wide: down * width, turned: down * width > ways.length * columns };
+  const [first, second] = all.turned ? [behind, sides] : [sides, behind];
+  const pairs = matmul(transpose(first, { perm: [0, 2, 1] }), second);
   const last = { strides: [strides[1]!], pads: [pads[1]!, pads[3]!], dilations: [dilations[1]!] };
   const window = { from: [width], to: [columns], kernel: [kernel[1]!], settings: last };
-  return reshape(matmul(reshape(pairs, [channels, -1]), columnsSeen(window, down, seen, ways)), [
-    channels,
-    1,
-    ...kernel,
-  ]);
+  const sums = matmul(reshape(pairs, [channels, -1]), columnsSeen(window, all));
+  return reshape(sums, [channels, 1, ...kernel]);
 }
 
 /** The convolution as a matrix per channel: [C,from,to]. */

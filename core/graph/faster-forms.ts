@@ -36,7 +36,7 @@ export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
   });
 }
 
-const elementwise: ReadonlySet<Op> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Greater']);
+const elementwise: ReadonlySet<Op> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Greater', 'Less']);
 
 const isSingle = (dims: readonly Dim[]) => dims.every(dim => dim === 1);
 

@@ -7,7 +7,6 @@ import { knownSizes, NoGradient } from './no-gradient.ts';
 import {
   add,
   cast,
-  clip,
   concat,
   conv,
   div,
@@ -220,12 +219,11 @@ const transposedConvolution: Rule<'ConvTranspose'> = (g, { inputs: [x, w], attri
 
 /** Nothing flows at the bounds themselves, as PyTorch's relu6 has it: so the input need not be kept beside the output. */
 const clipped: Rule<'Clip'> = (g, { outputs: [y], attributes: { min, max } }) => {
-  const step = (bound: number) => Math.max(Math.abs(bound) * 2 ** -23, 1e-30);
-  const inside = {
-    ...(min !== undefined && { min: min + step(min) }),
-    ...(max !== undefined && { max: max - step(max) }),
-  };
-  return [where(equal(y!, clip(y!, inside)), g, zero)];
+  const above = min === undefined ? [] : [greater(y!, constant(min))];
+  const below = max === undefined ? [] : [less(y!, constant(max))];
+  const [inside, ...rest] = [...above, ...below];
+  // Never neither: so both is the same as alike.
+  return [inside ? where(rest[0] ? equal(inside, rest[0]) : inside, g, zero) : g];
 };
 
 const pieces: Rule<'Concat'> = (g, { inputs, attributes: { axis } }) => {
@@ -252,7 +250,8 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Greater: comparison,
   GreaterOrEqual: comparison,
   Less: comparison,
-  Sqrt: (g, { outputs: [y] }) => [div(g, add(y!, y!))],
+  // At 0, where the slope has no end, 0 as for relu: else a spread of 0 would make no number of every weight below it.
+  Sqrt: (g, { outputs: [y] }) => [where(greater(y!, zero), div(g, max(add(y!, y!), constant(1e-30))), zero)],
   Exp: (g, { outputs: [y] }) => [mul(unrepeated(g, y!), y!)],
   Log: (g, { inputs: [x] }) => [div(g, x!)],
   Abs: (g, { inputs: [x] }) => [where(greater(x!, zero), g, where(less(x!, zero), neg(g), zero))],

@@ -1,5 +1,6 @@
 /** Gradients of every operator: against central differences in float64, and in ONNX Runtime against float64. */
 import { describe, expect, test } from 'vitest';
+import { fasterForms } from '#core/graph/faster-forms';
 import { gradientRules } from '#core/graph/gradient-rules';
 import { assertDifferentiable, gradientsOf } from '#core/graph/gradients';
 import * as ops from '#core/graph/ops';
@@ -69,6 +70,16 @@ describe('sums over several ways', () => {
     const column = ops.reduceMean(x, { axes: [1] });
     const loss = ops.reduceSum(ops.mul(ops.add(x, column), ops.sigmoid(ops.mul(x, x))), { keepdims: 0 });
     await compare(loss, [x], feeds);
+  });
+
+  test('the square root at 0 hands on zeros, run as evaluated', async () => {
+    const flat = { x: { dims: [2, 3], data: [0, -1, 4, 0, 0.25, -2] } };
+    const [g] = gradientsOf(ops.reduceSum(ops.sqrt(ops.relu(x)), { keepdims: 0 }), [x]);
+    const slopes = [0, 0, 0.25, 0, 1, 0];
+    expect(evaluate([g!], flat)[0]!.data).toEqual(slopes);
+    expect((await run([g!], flat))[0]!.data).toEqual(slopes);
+    // As a training step has it, where choices are factors.
+    expect((await run(fasterForms([g!]), flat))[0]!.data).toEqual(slopes);
   });
 
   test('a tensor that does not reach the loss has zeros', () => {

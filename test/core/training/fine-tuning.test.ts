@@ -1,6 +1,7 @@
 /** Fine-tuning as graphs: what is trained, what is published, and what cannot be trained. */
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { filterBank, filterBankEntry } from '#core/backbone/filter-bank';
 import { backboneSettings } from '#core/backbone/settings';
 import { importModel } from '#core/graph/import';
 import { toModel } from '#core/graph/model';
@@ -49,13 +50,13 @@ const pixels = Uint8Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) =>
 const targets = Int32Array.from({ length: 2 * 16 * 16 }, (_, i) => stripe(i % 16, 16));
 
 /** Runs the step a few times. */
-async function trained({ model, state }: TrainingStep, rate: number, steps = 1) {
+async function trained({ model, state }: TrainingStep, rate: number, steps = 1, bytes = pixels) {
   let values = new Map(state.map(({ name, dims, initial }) => [name, { dims, data: initial }]));
   const losses: number[] = [];
   const session = await ort.InferenceSession.create(toModel(model), { logSeverityLevel: 3, intraOpNumThreads: 1 });
   for (let i = 0; i < steps; i++) {
     const outputs = await session.run({
-      pixels: new ort.Tensor('uint8', pixels, [2, 32, 32, 3]),
+      pixels: new ort.Tensor('uint8', bytes, [2, 32, 32, 3]),
       targets: new ort.Tensor('int32', targets, [2, 16, 16]),
       rate: new ort.Tensor('float32', [rate], []),
       ...Object.fromEntries([...values].map(([name, { dims, data }]) => [name, new ort.Tensor('float32', data, dims)])),
@@ -97,6 +98,15 @@ function plainLoss(scores: ort.Tensor): number {
 const planes = Float32Array.from({ length: pixels.length }, (_, i) => {
   const [n, c, p] = [Math.floor(i / 3072), Math.floor((i % 3072) / 1024), i % 1024];
   return pixels[n * 3072 + p * 3 + c]!;
+});
+
+it('trains the filter bank on pictures without any contrast', async () => {
+  const model = importModel(filterBank());
+  const backbone = { model, settings: backboneSettings(model, filterBankEntry), scales: 1 } as const;
+  const step = fineTuningStep({ ...taskOf({ ...defaultRecipe, headStart: 'random' }), backbone });
+  const { losses, values } = await trained(step, 0.01, 4, pixels.slice().fill(128, pixels.length / 2));
+  expect(losses[3]).toBeLessThan(losses[0]!);
+  for (const [name, data] of values) expect([name, data.every(Number.isFinite)]).toEqual([name, true]);
 });
 
 const recipes = { defaultRecipe, publishedRecipe, semiSupervisedRecipe };
