@@ -40,6 +40,7 @@ export async function runLocally(ports: Ports, job: string, request: JobRequest)
     throw new PermanentError(
       `the job stopped at ${state?.state.stage ?? 'its start'}: ${state?.state.error ?? 'run the same command again'}`,
     );
+  clearHeap();
   giveHeapRoom('tables');
   await collect(ports, ports.store, plan);
   return plan;

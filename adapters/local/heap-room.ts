@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Bytes that the heap may grow by before all of it is looked through again: where pictures pass by, and where tables do. */
-const rooms = { pictures: 96 * 2 ** 20, tables: 24 * 2 ** 20 };
+const rooms = { pictures: 96 * 2 ** 20, tables: 16 * 2 ** 20 };
 const smallestHeap = 16 * 2 ** 20;
 
 /**
