@@ -20,7 +20,7 @@ let url: string;
 beforeAll(async () => {
   world = apiWorld();
   await publishSmall(world.store);
-  server = await listen(world.app, { port: 0, host: '127.0.0.1', requestSeconds: 1 });
+  server = await listen(world.app, { port: 0, host: '127.0.0.1' });
   url = `http://127.0.0.1:${server.port}`;
 });
 afterAll(() => server.stop(1));
@@ -37,8 +37,12 @@ const segment = (
   } as RequestInit);
 
 /** What a raw connection is answered until it ends. */
-async function raw(text: string | Buffer, meanwhile?: (socket: Socket) => Promise<void>): Promise<string> {
-  const socket = connect(server.port, '127.0.0.1');
+async function raw(
+  text: string | Buffer,
+  meanwhile?: (socket: Socket) => Promise<void>,
+  { port } = server,
+): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
   let answer = '';
   socket.on('data', chunk => {
@@ -125,12 +129,15 @@ describe('the server', () => {
 
   it('waits no longer than a second for a slow body', async () => {
     const head = 'POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n';
-    const answer = await raw(head, async socket => {
+    const hurried = await listen(world.app, { port: 0, host: '127.0.0.1', requestSeconds: 1 });
+    const drip = async (socket: Socket) => {
       for (let i = 0; i < 60 && !socket.closed; i++) {
         socket.write('x');
         await pause(50);
       }
-    });
+    };
+    const answer = await raw(head, drip, hurried);
+    await hurried.stop(1);
     expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*application\/problem\+json/);
     await assertAlive();
   });
