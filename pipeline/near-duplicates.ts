@@ -26,12 +26,12 @@ const blockRows = 1024;
 /** Links per image and block: enough to join a group through its members. */
 const few = 8;
 /** Vectors of one part: compared with itself and with the parts before it, as far as so many bytes reach. */
-const partBytes = 32 * 2 ** 20;
+const partBytes = 8 * 2 ** 20;
 const backBytes = 512 * 2 ** 20;
 /** Nor are images compared that are further apart in path order: beyond, time grows no longer with the square. */
 const furthest = 262_144;
-/** A quarter of a part is held while those before it pass by in pieces: reading them again costs little beside comparing. */
-const [heldOfPart, pieceOfPart] = [4, 16];
+/** Parts that are no longer in memory are read again in quarters. */
+const piecesOfPart = 4;
 
 /** What the piece tells. */
 export interface NearDuplicatesSummary {
@@ -39,7 +39,7 @@ export interface NearDuplicatesSummary {
   readonly images: number;
 }
 
-/** @param bytes of vectors in one part: memory holds a little more than half of it */
+/** @param bytes of vectors in one part; beside it memory keeps parts before it, as many as `Tuning.vectorBytes` allows */
 export async function findNearDuplicates(ports: Ports, plan: Plan, bytes: number = partBytes): Promise<void> {
   const started = ports.clock.now();
   const distinct = await findDistinct(ports.store, plan);
@@ -69,15 +69,21 @@ async function linkSimilar(ports: Ports, plan: Plan, distinct: DistinctImages, b
   const lastColumns = count % blockRows || blockRows;
   const sessions = ports.models.device === 'cpu' ? ports.tuning.threads : 1;
   const read = (range: Range, bytes: number) => parts(ports.store, plan, distinct, range, bytes);
+  const keptBytes = ports.tuning.vectorBytes ?? backBytes;
+  let kept: Part[] = [];
   let model: Model | undefined;
   try {
-    for await (const held of read({ from: 0, to: count }, bytes / heldOfPart)) {
-      const graph = similarGraph(held.dimension, Math.min(few, lastColumns));
+    for await (const part of read({ from: 0, to: count }, bytes)) {
+      const graph = similarGraph(part.dimension, Math.min(few, lastColumns));
       model ??= await ports.models.load(graph, { sessions, threadsPerSession: 1 });
-      const before = { from: furthestBack(held, bytes), to: held.first };
-      for await (const piece of read(before, bytes / pieceOfPart))
-        await compareParts(model, piece, held, sessions + 1, groups);
-      await compareParts(model, held, held, sessions + 1, groups);
+      const from = furthestBack(part, bytes);
+      kept = kept.filter(({ first }) => first >= from);
+      const forgotten = { from, to: (kept[0] ?? part).first };
+      for await (const piece of read(forgotten, bytes / piecesOfPart))
+        await compareParts(model, piece, part, sessions + 1, groups);
+      for (const other of [...kept, part]) await compareParts(model, other, part, sessions + 1, groups);
+      kept.push(part);
+      while (bytesOf(kept) > keptBytes) kept.shift();
     }
   } finally {
     await model?.release();
@@ -85,11 +91,13 @@ async function linkSimilar(ports: Ports, plan: Plan, distinct: DistinctImages, b
   return groups;
 }
 
-/** The first image that those of a part are compared with. */
+const bytesOf = (all: readonly Part[]): number => all.reduce((sum, { data }) => sum + data.byteLength, 0);
+
+/** The first image that those of a part are compared with: where a part began. */
 function furthestBack({ first, dimension }: Part, bytes: number): number {
   const rows = rowsIn(bytes, dimension);
   const partsBack = Math.min(Math.floor(backBytes / (4 * dimension * rows)), Math.ceil(furthest / rows) - 1);
-  return Math.max(0, Math.floor(first / rows) - partsBack) * rows;
+  return Math.max(0, first - partsBack * rows);
 }
 
 /** Which images are compared: those that were read, copies left out. Their numbers count only these. */

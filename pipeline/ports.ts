@@ -159,7 +159,10 @@ export interface Tuning {
   readonly threads: number;
   /** Somebody waits for each image: one that is alone gets all threads. Default: as many images at once as threads. */
   readonly promptly?: boolean;
-  /** Vectors that k-means holds; where there are more, it reads them from their shards in every pass. Default: 64 MB. */
+  /**
+   * Vectors that stay in memory, for k-means and for near-duplicates each; those beyond are read again from their shards.
+   * Default: 64 MB, and all that near-duplicates compare.
+   */
   readonly vectorBytes?: number;
   /** How long one message is worked on where a piece can be cut (`pipeline/slices`). Undefined: to the piece's end. */
   readonly sliceSeconds?: number;

@@ -21,14 +21,14 @@ afterAll(() => models.close());
 const dimension = 24;
 const plan: Plan = { ...planOf(3, 1, {}), images: 0 };
 
-const portsOf = (threads: number): Ports => ({
+const portsOf = (threads: number, vectorBytes?: number): Ports => ({
   store: new MemoryStore(),
   models,
   images: new SharpCodec(),
   digest: nodeDigest,
   clock: { now: () => 0 },
   log: { progress: () => undefined, note: () => undefined },
-  tuning: { threads },
+  tuning: { threads, ...(vectorBytes !== undefined && { vectorBytes }) },
   place: 'memory',
 });
 
@@ -74,14 +74,15 @@ async function fill(ports: Ports, vectors: Float32Array, count: number): Promise
 }
 
 test.each([
-  ['held at once', 2 ** 27],
-  ['held block by block', 1],
+  ['in one part', 2 ** 27, undefined],
+  ['in blocks that are kept', 1, undefined],
+  ['in blocks that are read again', 1, 0],
 ])(
   'every pair above the threshold ends in one group, vectors %s; copies and other files take no part',
-  async (_, bytes) => {
+  async (_, bytes, vectorBytes) => {
     const count = 2300;
     const vectors = drawVectors(count);
-    const ports = portsOf(2);
+    const ports = portsOf(2, vectorBytes);
     const names = await fill(ports, vectors, count);
     await findNearDuplicates(ports, plan, bytes);
     const rows = await readNearDuplicates(ports.store, plan);
