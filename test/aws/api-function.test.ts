@@ -1,5 +1,7 @@
 /** The API's function as it is deployed: built, in its own module, with models, jobs and large results in a bucket. */
 import { readFileSync, statSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HttpEvent, HttpResult } from '#adapters/aws/lambda-http';
@@ -132,6 +134,11 @@ describe('the api function', () => {
     const imports = [...text.matchAll(/\bfrom\s*"([^"./][^"]*)"/g)].map(([, name]) => name!);
     const packages = imports.filter(name => !name.startsWith('node:'));
     expect([...new Set(packages)]).toEqual(['@aws-sdk/client-s3']);
-    expect(text).toMatch(/\(import\.meta\.url\)\("sharp"\)/);
+    expect(text).toMatch(/\(import\.meta\.url\)\("\.\/sharp\.cjs"\)/);
+    for (const name of ['sharp', 'onnxruntime-node']) {
+      const scripts = readFileSync(join(dirname(bundle), `${name}.cjs`), 'utf8');
+      const asked = [...scripts.matchAll(/\b(?:require|resolve)\(\s*["'`]([^"'`]*)/g)].map(([, from]) => from!);
+      expect(asked.filter(from => !isBuiltin(from))).toEqual([name]);
+    }
   });
 });
