@@ -39,57 +39,82 @@ async function checkModules() {
 /**
  * A module in CommonJS with all of these.
  * @param {readonly string[]} modules
+ * @returns {import('esbuild').Plugin}
+ */
+const allChecks = modules => ({
+  name,
+  setup(building) {
+    building.onResolve({ filter: /^checks:/ }, ({ path }) => ({
+      path: path.slice(name.length + 1),
+      namespace: name,
+    }));
+    building.onLoad({ filter: /^all$/, namespace: name }, () => ({
+      contents: `module.exports = { ${modules.map((_, i) => `...require('${name}:${i}')`)} };`,
+      resolveDir: root,
+    }));
+    building.onLoad({ filter: /^\d+$/, namespace: name }, ({ path }) => ({
+      contents: modules[Number(path)],
+      resolveDir: root,
+    }));
+  },
+});
+
+/**
+ * @param {readonly string[]} modules
  * @param {string} outfile
  */
-async function writeChecks(modules, outfile) {
-  const all = modules.map((_, i) => `...require('${name}:${i}')`);
-  await build({
-    stdin: { contents: `module.exports = { ${all} };`, resolveDir: root },
+const writeChecks = (modules, outfile) =>
+  build({
+    stdin: { contents: `module.exports = require('${name}:all');`, resolveDir: root },
     outfile,
     bundle: true,
     minify: true,
     platform: 'node',
-    plugins: [
-      {
-        name,
-        setup(building) {
-          building.onResolve({ filter: /^checks:/ }, ({ path }) => ({ path, namespace: name }));
-          building.onLoad({ filter: /./, namespace: name }, ({ path }) => ({
-            contents: modules[Number(path.slice(name.length + 1))],
-            resolveDir: root,
-          }));
-        },
-      },
-    ],
+    plugins: [allChecks(modules)],
   });
-}
 
-/** The checks lie beside the bundle, in a file that is read when the first of them is needed. */
+/** The checks lie beside a bundle, in a file that is read when the first of them is needed, or within it. */
 const checksFile = `${name}.cjs`;
 
-/** @returns {Promise<import('esbuild').Plugin>} */
+/** @returns {Promise<{ beside: import('esbuild').Plugin, inside: import('esbuild').Plugin }>} */
 export async function madeAhead() {
   const modules = await checkModules();
   /** @type {typeof import('./core/api/job-schema.ts')} */
   const { jobRequest } = await exportsOf('core/api/job-schema.ts');
+  /** @type {(building: import('esbuild').PluginBuild, load: string, found?: () => void) => void} */
+  const replace = (building, load, found = () => undefined) => {
+    building.onLoad({ filter: /[\\/]serve[\\/]checks\.ts$/ }, () => {
+      found();
+      return {
+        contents: `import { createRequire } from 'node:module';
+          let all;
+          export const checkOf = name => (all ??= ${load})[name];`,
+        resolveDir: root,
+      };
+    });
+    building.onLoad({ filter: /[\\/]api[\\/]job-schema\.ts$/ }, () => ({
+      contents: `export const jobRequest = ${JSON.stringify(jobRequest)};`,
+    }));
+  };
   return {
-    name,
-    setup(building) {
-      let checked = false;
-      building.onLoad({ filter: /[\\/]serve[\\/]checks\.ts$/ }, () => {
-        checked = true;
-        return {
-          contents: `import { createRequire } from 'node:module';
-            let all;
-            export const checkOf = name => (all ??= createRequire(import.meta.url)('./${checksFile}'))[name];`,
-        };
-      });
-      building.onLoad({ filter: /[\\/]api[\\/]job-schema\.ts$/ }, () => ({
-        contents: `export const jobRequest = ${JSON.stringify(jobRequest)};`,
-      }));
-      building.onEnd(async () => {
-        if (checked) await writeChecks(modules, `${building.initialOptions.outdir}/${checksFile}`);
-      });
+    beside: {
+      name,
+      setup(building) {
+        let checked = false;
+        replace(building, `createRequire(import.meta.url)('./${checksFile}')`, () => {
+          checked = true;
+        });
+        building.onEnd(async () => {
+          if (checked) await writeChecks(modules, `${building.initialOptions.outdir}/${checksFile}`);
+        });
+      },
+    },
+    inside: {
+      name,
+      setup(building) {
+        replace(building, `require('${name}:all')`);
+        allChecks(modules).setup(building);
+      },
     },
   };
 }

@@ -30,30 +30,33 @@ const own = {
   // Packages name it at their start and use it when something is wrong; loading it takes as long as their library.
   children: () => `
     const call = name => (...given) => require('node:child_process')[name](...given);
-    module.exports = { exec: call('exec'), execSync: call('execSync'), spawnSync: call('spawnSync') };`,
+    module.exports = Object.fromEntries(['exec', 'execSync', 'spawn', 'spawnSync'].map(name => [name, call(name)]));`,
 };
 
-/**
- * @param {keyof typeof packages} name
- * @returns {import('esbuild').Plugin}
- */
-const seekingFromPackage = name => ({
+const names = /** @type {(keyof typeof packages)[]} */ (Object.keys(packages));
+
+/** @type {import('esbuild').Plugin} */
+const seekingFromPackages = {
   name: 'seeking',
   setup(building) {
-    const { files, seeks } = packages[name];
-    building.onLoad({ filter: files }, async ({ path }) => ({
-      contents: (await readFile(path, 'utf8')).replace(seeks, "require('own:seek')("),
-      loader: 'js',
-    }));
+    for (const name of names) {
+      const { files, seeks } = packages[name];
+      building.onLoad({ filter: files }, async ({ path }) => ({
+        contents: (await readFile(path, 'utf8')).replace(seeks, `require('own:seek:${name}')(`),
+        loader: 'js',
+      }));
+    }
     building.onResolve({ filter: /^own:/ }, ({ path }) => ({ path: path.slice('own:'.length), namespace: 'own' }));
-    building.onResolve({ filter: /^(node:)?child_process$/ }, ({ namespace }) =>
-      namespace === 'own' ? { external: true } : { path: 'children', namespace: 'own' },
-    );
-    building.onLoad({ filter: /./, namespace: 'own' }, ({ path }) => ({
-      contents: own[/** @type {keyof typeof own} */ (path)](name),
-    }));
+    building.onResolve({ filter: /^(node:)?child_process$/ }, ({ namespace, importer }) => {
+      if (namespace === 'own') return { external: true };
+      return importer.includes('node_modules') ? { path: 'children', namespace: 'own' } : undefined;
+    });
+    building.onLoad({ filter: /./, namespace: 'own' }, ({ path }) => {
+      const [kind, name = ''] = path.split(':');
+      return { contents: own[/** @type {keyof typeof own} */ (kind)](name) };
+    });
   },
-});
+};
 
 /** @type {(name: keyof typeof packages, outdir: string) => Promise<unknown>} */
 const writeBeside = (name, outdir) =>
@@ -65,8 +68,23 @@ const writeBeside = (name, outdir) =>
     platform: 'node',
     target: 'node20.19',
     logLevel: 'warning',
-    plugins: [seekingFromPackage(name)],
+    plugins: [seekingFromPackages],
   });
+
+/**
+ * The same within the bundle, where that is kept in compiled form.
+ * @returns {import('esbuild').Plugin}
+ */
+export const packagesInside = () => ({
+  name: 'packages',
+  setup(building) {
+    building.onLoad({ filter: /[\\/](photo-loaders\.ts|onnx-runtime\.ts|session-worker\.mjs)$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replace(asked, "require('$1')"),
+      loader: 'default',
+    }));
+    seekingFromPackages.setup(building);
+  },
+});
 
 /** @returns {import('esbuild').Plugin} */
 export const packagesBeside = () => ({

@@ -4,8 +4,8 @@ import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { madeAhead } from './build-ahead.mjs';
-import { onlyCommand } from './build-command.mjs';
 import { packagesBeside } from './build-packages.mjs';
+import { buildServe } from './build-serve.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -26,36 +26,29 @@ const common = {
   sourcemap: true,
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
-  plugins: [ahead],
+  plugins: [ahead.beside],
 };
 /** Packages in CommonJS ask for Node's own modules at run time. */
 const withRequire = {
   js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
 };
+/** What the command line finds in node_modules. */
+const outside = ['@aws-sdk/*', 'ml-matrix', 'yauzl', 'yazl'];
 /** @type {import('esbuild').BuildOptions} */
 const commandLine = {
   ...common,
   // What only some commands need lies in files of its own, so that the others start without it.
   splitting: true,
-  // Packages of many small files are slow to start.
-  external: ['@aws-sdk/*', 'ml-matrix', 'yauzl', 'yazl'],
+  external: outside,
   banner: withRequire,
 };
 await build({
   ...commandLine,
   entryPoints: { main: 'cli/main.ts', 'evaluate-worker': 'cli/evaluate-worker.ts', ...threads },
   outdir: 'dist',
-  plugins: [ahead, packagesBeside()],
+  plugins: [ahead.beside, packagesBeside()],
 });
-// How soon a server answers depends on how many files it is read from, and on their size.
-await build({
-  ...commandLine,
-  entryPoints: { main: 'cli/main.ts', ...threads },
-  outdir: 'dist/serve',
-  plugins: [ahead, packagesBeside(), onlyCommand('serve')],
-  minifySyntax: true,
-  minifyWhitespace: true,
-});
+await buildServe({ ...common, plugins: [ahead.inside] }, { threads, external: outside });
 cpSync(`${root}cli/selflabel.mjs`, `${root}dist/selflabel.mjs`);
 // For Lambda: one file each. Its runtime brings the AWS clients, a layer what decodes pictures; everything else is inside.
 await build({
@@ -72,7 +65,7 @@ await build({
   entryPoints: { api: 'functions/api.ts', ...threads },
   outdir: 'dist/functions',
   external: ['@aws-sdk/client-*'],
-  plugins: [ahead, packagesBeside()],
+  plugins: [ahead.beside, packagesBeside()],
   banner: withRequire,
   minify: true,
 });

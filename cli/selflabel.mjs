@@ -3,10 +3,15 @@
 import * as modules from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** From Node 22.8 on. @type {{ readonly enableCompileCache?: (folder: string) => unknown }} */
-const { enableCompileCache } = /** @type {object} */ (modules);
-// Compiled code is kept beside the program, where nobody can write who cannot write the program; where nobody can at all, it is not kept.
-enableCompileCache?.(fileURLToPath(new URL('./compiled', import.meta.url)));
-
-const command = process.argv.slice(2).find(word => !word.startsWith('-'));
-await import(command === 'serve' ? './serve/main.mjs' : './main.mjs');
+const words = process.argv.slice(2);
+if (words.find(word => !word.startsWith('-')) === 'serve') {
+  await modules
+    .createRequire(import.meta.url)('./serve/start.cjs')
+    .start(words);
+} else {
+  /** From Node 22.8 on. @type {{ readonly enableCompileCache?: (folder: string) => unknown }} */
+  const { enableCompileCache } = /** @type {object} */ (modules);
+  // Compiled code is kept beside the program, where nobody can write who cannot write the program; where nobody can at all, it is not kept.
+  enableCompileCache?.(fileURLToPath(new URL('./compiled', import.meta.url)));
+  await import(new URL('./main.mjs', import.meta.url).href);
+}

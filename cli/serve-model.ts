@@ -17,20 +17,26 @@ import { assertModelFolder } from './model-folder.ts';
 import type { ServeCommand } from './serve.ts';
 import type { PlacePorts } from './serve-bucket.ts';
 
+export interface ServeTools {
+  readonly models: ModelRunner;
+  readonly tuning: Tuning;
+  /** Called when what a first answer needs has been compiled. */
+  readonly keepCompiled?: (() => void) | undefined;
+}
+
 /** Answers until the process is told to stop. */
-export async function serveModel(
-  place: string,
-  options: ServeCommand,
-  models: ModelRunner,
-  tuning: Tuning,
-): Promise<void> {
+export async function serveModel(place: string, options: ServeCommand, tools: ServeTools): Promise<void> {
+  const { models, tuning, keepCompiled = () => undefined } = tools;
   const pixels = new PixelThreads(tuning.threads);
   try {
-    const app = serveApp({ ...(await portsOf(place, options, models)), pixels, tuning }, optionsOf(options));
+    const ports = await portsOf(place, options, models);
+    const log = afterFirstImage(ports.log, keepCompiled);
+    const app = serveApp({ ...ports, log, pixels, tuning }, optionsOf(options));
     const server = await listening(app, place, options);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await stopped();
     app.stop();
+    keepCompiled();
     process.stderr.write('stopping; requests under way are finished\n');
     await closeAll(app, server);
   } finally {
@@ -50,6 +56,20 @@ async function listening(app: ServeApp, place: string, options: ServeCommand): P
     await server.stop(0);
     throw error;
   }
+}
+
+/** Milliseconds, so that nobody waits who asks for a few images at once. */
+const quietly = 1000;
+
+/** The log as it is; a while after the first image was answered it sets off the work. */
+function afterFirstImage(log: ServePorts['log'], work: () => void): ServePorts['log'] {
+  let first = true;
+  return line => {
+    log(line);
+    if (!first || line.status !== 200 || line.path !== '/v1/segment') return;
+    first = false;
+    setTimeout(work, quietly).unref();
+  };
 }
 
 const graceSeconds = 25;

@@ -1,6 +1,7 @@
 /** `selflabel serve`: its options. What it works with is loaded only when it is called, since other commands need none of it. */
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { takeAhead } from './ahead.ts';
 import { integer } from './options.ts';
 
 export interface ServeCommand {
@@ -63,11 +64,12 @@ export function registerServe(program: Command): void {
     .action(async (place: string, options: ServeCommand) => {
       const { OnnxRuntime } = await import('#adapters/onnxruntime/onnx-runtime');
       const models = new OnnxRuntime();
-      models.start();
+      const ahead = takeAhead();
+      models.start(ahead?.session);
       const tuning = { threads: options.threads ?? availableParallelism(), promptly: true };
       try {
         const { serveModel } = await import('./serve-model.ts');
-        await serveModel(place, options, models, tuning);
+        await serveModel(place, options, { models, tuning, keepCompiled: ahead?.keepCompiled });
       } finally {
         await models.close();
       }

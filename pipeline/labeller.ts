@@ -71,10 +71,12 @@ export async function runModel(
   };
 }
 
-function toScores({ data, dims }: TensorValue): ScoreMap {
+/** A tensor of scores [1, classes, height, width]. */
+export function toScores({ data, dims }: TensorValue): ScoreMap {
   return { data: data as Float32Array, classes: dims[1]!, height: dims[2]!, width: dims[3]! };
 }
 
-function toGrid({ data, dims }: TensorValue): GridMap {
+/** A tensor [1, 1, height, width]. */
+export function toGrid({ data, dims }: TensorValue): GridMap {
   return { data: data as Float32Array, height: dims[2]!, width: dims[3]! };
 }

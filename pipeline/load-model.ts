@@ -13,7 +13,7 @@ export function loadModel({ models, tuning }: Pick<Ports, 'models' | 'tuning'>, 
   const { inputs, image } = pixelInput();
   const head = toModel({ name: 'pixels', inputs, outputs: { image } });
   const { threads, promptly = false } = tuning;
-  const options = { sessions: threads, threadsPerSession: 1, threadsAlone: promptly ? threads : 1 };
+  const options = { sessions: threads, threadsPerSession: 1, threadsAlone: promptly ? threads : 1, given: true };
   return models.load(prepend(head, published, 'image'), options);
 }
 

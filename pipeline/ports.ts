@@ -92,6 +92,8 @@ export interface ModelOptions {
   readonly threadsAlone?: number;
   /** The graph needs much memory between its nodes (training): none of it is set aside twice. */
   readonly largeGraph?: boolean;
+  /** The model's bytes are nobody else's: their memory may be moved. */
+  readonly given?: boolean;
 }
 
 export interface ModelRunner {

@@ -49,11 +49,11 @@ async function smallestGraph(): Promise<Uint8Array> {
   return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
 }
 
-/**
- * Builds of the runtime report their use to its makers and keep a file of it in the home folder, unless this is
- * set before it is loaded: nobody asked for that. Only here in the main thread does it reach the system's environment.
- */
-process.env.ORT_DISABLE_TELEMETRY ??= '1';
+interface Opened {
+  readonly session: Session;
+  /** Its bytes, for further sessions. */
+  readonly model: Uint8Array;
+}
 
 /** Threads kept between models; starting one takes a tenth of a second. */
 const mostIdle = 4;
@@ -64,7 +64,7 @@ export class OnnxRuntime implements ModelRunner {
   /** Threads without a model. */
   readonly #idle: Session[] = [];
   /** Models that are being loaded. */
-  readonly #opening = new Set<Promise<Session>>();
+  readonly #opening = new Set<Promise<Opened>>();
   #closed = false;
 
   /** @throws PermanentError if the device cannot be used; it never falls back to another one */
@@ -88,23 +88,27 @@ export class OnnxRuntime implements ModelRunner {
     if (String(y) !== '7,10,15,22') throw refuse(`it computes ${y} for a product of two matrices`);
   }
 
-  /** Starts a thread before there is a model for it: it loads the runtime while others find the model. */
-  start(): void {
-    this.#idle.push(Session.start());
+  /** Takes a thread before there is a model for it: it loads the runtime while others find the model. */
+  start(session: Session = Session.start()): void {
+    this.#idle.push(session);
   }
 
   async load(model: Uint8Array, wanted: ModelOptions): Promise<Model> {
     const { sessions, threadsPerSession, threadsAlone = threadsPerSession, largeGraph = false } = wanted;
-    const open = async (threads = threadsPerSession): Promise<Session> => {
+    let bytes = model;
+    const open = async (threads = threadsPerSession, given = false): Promise<Session> => {
+      // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
+      const options = { ...sessionOptions(this.device, threads), enableMemPattern: !largeGraph };
       try {
-        // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
-        return await this.#open(model, { ...sessionOptions(this.device, threads), enableMemPattern: !largeGraph });
+        const opened = await this.#open(bytes, options, given);
+        bytes = opened.model;
+        return opened.session;
       } catch (error) {
         throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${(error as Error).message}`);
       }
     };
     const letGo = (letGo: readonly Session[]) => this.#keep(pool, letGo);
-    const pool = new SessionPool(await open(threadsAlone), { most: sessions, open: () => open(), letGo });
+    const pool = new SessionPool(await open(threadsAlone, wanted.given), { most: sessions, open: () => open(), letGo });
     this.#models.add(pool);
     return pool;
   }
@@ -118,8 +122,8 @@ export class OnnxRuntime implements ModelRunner {
     await Promise.all(this.#idle.splice(0).map(session => session.close()));
   }
 
-  async #open(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
-    const opening = this.#openIn(model, options);
+  async #open(...what: Parameters<Session['reopen']>): Promise<Opened> {
+    const opening = this.#openIn(this.#idle.pop() ?? Session.start(), what);
     this.#opening.add(opening);
     try {
       return await opening;
@@ -128,14 +132,11 @@ export class OnnxRuntime implements ModelRunner {
     }
   }
 
-  async #openIn(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
-    const idle = this.#idle.pop();
-    if (!idle) return Session.open(model, options);
+  async #openIn(session: Session, what: Parameters<Session['reopen']>): Promise<Opened> {
     try {
-      await idle.reopen(model, options);
-      return idle;
+      return { session, model: await session.reopen(...what) };
     } catch (error) {
-      await idle.close();
+      await session.close();
       throw error;
     }
   }

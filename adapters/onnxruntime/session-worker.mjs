@@ -35,8 +35,8 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  */
 
 /**
- * One answer to each request, in order; the answer to an opening says what the session takes and gives.
- * @typedef {{ kind: 'ready', inputs: readonly string[], outputs: readonly string[] }
+ * One answer to each request, in order; the answer to an opening says what the session takes and gives, and gives the model back.
+ * @typedef {{ kind: 'ready', inputs: readonly string[], outputs: readonly string[], model: Uint8Array }
  *   | { kind: 'done', outputs: TensorValues, feeds: TensorValues }
  *   | { kind: 'closed' }
  *   | { kind: 'failed', message: string }} Answer
@@ -79,7 +79,8 @@ async function run({ feeds, wanted }) {
 /** @type {(request: Start) => Promise<void>} */
 async function open({ model, options }) {
   session = await ort.InferenceSession.create(model, options);
-  answer({ kind: 'ready', inputs: session.inputNames, outputs: session.outputNames });
+  const { inputNames: inputs, outputNames: outputs } = session;
+  answer({ kind: 'ready', inputs, outputs, model }, [/** @type {ArrayBuffer} */ (model.buffer)]);
 }
 
 async function close() {

@@ -4,6 +4,12 @@ import type { InferenceSession } from 'onnxruntime-node';
 import type { RunResult, Tensors, TensorValue } from '#pipeline/ports';
 import type { Answer, Close, Run, Start } from './session-worker.mjs';
 
+/**
+ * Builds of the runtime report their use to its makers and keep a file of it in the home folder, unless this is
+ * set before it is loaded: nobody asked for that. Only here in the main thread does it reach the system's environment.
+ */
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** Beside this file in the source, beside the bundle in dist. */
 const workerUrl = new URL('./session-worker.mjs', import.meta.url);
 
@@ -80,13 +86,20 @@ export class Session {
     }
   }
 
-  /** Serves another model in the same thread, which costs far less than a new one. @throws Error with what the runtime says if it refuses the model */
-  async reopen(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<void> {
+  /**
+   * Serves another model in the same thread, which costs far less than a new one.
+   * @param given the memory may be moved to the thread
+   * @returns the model's bytes as they are now
+   * @throws Error with what the runtime says if it refuses the model
+   */
+  async reopen(model: Uint8Array, options: InferenceSession.SessionOptions, given = false): Promise<Uint8Array> {
     // Not `slice`: of a Node Buffer that is a view, and the memory would be moved away from its owner.
-    const copy = new Uint8Array(model);
-    const start: Start = { kind: 'open', model: copy, options };
-    const ready = await this.#answer(() => this.#worker.postMessage(start, [copy.buffer]));
-    if (ready.kind === 'ready') Object.assign(this, { inputs: ready.inputs, outputs: ready.outputs });
+    const own = given && model.byteLength === model.buffer.byteLength ? model : new Uint8Array(model);
+    const start: Start = { kind: 'open', model: own, options };
+    const ready = await this.#answer(() => this.#worker.postMessage(start, [own.buffer as ArrayBuffer]));
+    if (ready.kind !== 'ready') throw new Error('the session answered out of turn');
+    Object.assign(this, { inputs: ready.inputs, outputs: ready.outputs });
+    return own === model ? ready.model : model;
   }
 
   /** Lets go of the model; the thread waits for the next. */

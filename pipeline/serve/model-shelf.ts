@@ -205,8 +205,7 @@ export class ModelShelf {
   async #load(name: string, { prefix, stamp, sha256: published }: ModelPlace): Promise<Loaded> {
     const { store } = this.#ports.source;
     const modelKey = `${prefix}model.onnx`;
-    const card = await this.#cardOf(prefix);
-    const bytes = await readObject(store, modelKey);
+    const [card, bytes] = await Promise.all([this.#cardOf(prefix), readObject(store, modelKey)]);
     const { classes, tag } = await this.#classesOf(prefix, card);
     // The session opens in a thread of its own; the hash is taken meanwhile, and what does not have it is never run.
     const opening = naming(modelKey, () => labellerOf(this.#ports, card, bytes));

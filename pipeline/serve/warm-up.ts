@@ -2,6 +2,7 @@
 import type { RgbImage } from '#core/image/rgb-image';
 import { guidedRefinement } from '#core/labels/decision';
 import { labelPixels } from '#core/labels/label-pixels';
+import { toGrid, toScores } from '../labeller.ts';
 import type { ImageCodec, ModelRunner } from '../ports.ts';
 import { checkOf } from './checks.ts';
 
@@ -21,7 +22,7 @@ export function warmingUp(models: ModelRunner, images: ImageCodec): ModelRunner 
 }
 
 /** Longer sides of made-up pictures, one after the other: what is done once per pixel is compiled by doing it often. */
-const sides = [32, 96, 160, 160, 160];
+const sides = [32, 96, 176, 176, 176, 176];
 
 /** Takes made-up pictures the way of every image until the model is there; nothing comes of it. */
 async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<void> {
@@ -30,35 +31,34 @@ async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<vo
     over = true;
   };
   loading.then(end, end);
-  const file = await images.encodeJpeg(picture(sides[0]!), 80);
-  const { image } = await images.decode(file);
+  // In the codec's own threads, while this one goes on.
+  const decoded = images.encodeJpeg(picture(sides[0]!), 80).then(file => images.decode(file));
   checkOf('segment.query');
-  label(image);
-  for (const side of sides.slice(1)) {
-    await new Promise(setImmediate);
-    if (over) return;
+  for (const side of sides) {
+    if (over) break;
     label(picture(side));
+    await new Promise(setImmediate);
   }
+  await decoded;
 }
 
 function picture(side: number): RgbImage {
   const [width, height] = [side, (3 * side) / 4];
-  return {
-    width,
-    height,
-    data: Uint8Array.from({ length: 3 * width * height }, (_, i) => 128 + 90 * Math.sin(i / 50)),
-  };
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) data.fill(40 + y, 3 * y * width, 3 * (y * width + y));
+  return { width, height, data };
 }
 
-/** With scores that vary smoothly, as a model's do. */
+/** With scores that vary smoothly, as a model's do, in objects of the same making: code is compiled for one kind. */
 function label(image: RgbImage): void {
-  const grid = { width: image.width / 16, height: image.height / 16 };
-  const count = grid.width * grid.height;
-  const wave = (i: number) => Math.sin((i % grid.width) * 0.7 + Math.floor(i / grid.width) * 0.4);
+  const [width, height] = [image.width / 16, image.height / 16].map(Math.ceil) as [number, number];
+  const wave = (i: number) => Math.sin((i % width) * 0.7 + Math.floor(i / width) * 0.4);
+  const plane = (classes: number, from: number) =>
+    Float32Array.from({ length: classes * width * height }, (_, i) => wave(i + from));
   labelPixels({
     decision: { kind: 'threshold', threshold: 0, upsample: 'bilinear', refine: guidedRefinement },
-    scores: { ...grid, classes: 8, data: Float32Array.from({ length: 8 * count }, (_, i) => wave(i)) },
-    foreground: { ...grid, data: Float32Array.from({ length: count }, (_, i) => wave(i + 1)) },
+    scores: toScores({ type: 'float32', data: plane(8, 0), dims: [1, 8, height, width] }),
+    foreground: toGrid({ type: 'float32', data: plane(1, 1), dims: [1, 1, height, width] }),
     image,
     classIds: Uint16Array.from({ length: 9 }, (_, i) => i),
     segments: { rle: true, polygons: false },
