@@ -64,6 +64,14 @@ function writeKept(place: string, code: Buffer): void {
     renameSync(part, place);
   } catch {
     // A program that nobody may write to starts as it did.
-    rmSync(part, { force: true });
+    removed(part);
+  }
+}
+
+function removed(part: string): void {
+  try {
+    rmSync(part);
+  } catch {
+    // It was not even begun.
   }
 }
