@@ -125,7 +125,7 @@ export function registerRun(program: Command): void {
     .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
     .option(
       '--train-epochs <n>',
-      'passes over the photos (default: 10; --method pass and --attention pass: 20)',
+      'passes over the photos; with --finetune all N for the head, then N for the network (default: 10; --method pass and --attention pass: 20)',
       integer(1, 100_000),
     )
     .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
