@@ -82,7 +82,7 @@ function settingsBeside(file: string): NetworkFile['settings'] {
     if (json !== undefined) return { json, file: candidate };
     if (candidate === settingsFileOf(file))
       throw new PermanentError(
-        `${candidate} is a list without an entry {"file": "${basename(file)}"}; give the settings as one object, or correct that name`,
+        `the settings beside ${file} are a list without an entry {"file": "${basename(file)}"}; give one object in ${candidate}, or remove it`,
       );
   }
   return undefined;

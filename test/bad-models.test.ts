@@ -49,7 +49,7 @@ describe('wrong networks and models', () => {
     writeFileSync(join(folder, 'n.json'), '{"input":');
     await refuses(/settings beside .*n\.onnx are no JSON/, ...run);
     writeFileSync(join(folder, 'n.json'), '[{"file":"m.onnx"}]');
-    await refuses(/n\.json is a list without an entry .*as one object/, ...run);
+    await refuses(/settings beside .*n\.onnx are a list without an entry/, ...run);
   });
 
   it('refuses a model folder that is not whole', async () => {
