@@ -2,6 +2,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { settingsEntry } from '#core/backbone/entry';
+import { misspeltKeys } from '#core/backbone/misspelt-keys';
 import { PermanentError } from '#core/errors';
 import { withExternalData } from '#core/graph/external-data';
 import { readIfThere } from './workplace.ts';
@@ -69,15 +70,29 @@ function readWhole(file: string): Uint8Array {
 /** `network.onnx` → `network.json`; whatever the extension, nothing is taken for its own settings. */
 export const settingsFileOf = (file: string): string => join(dirname(file), `${basename(file, extname(file))}.json`);
 
-/** `<stem>.json` beside the network, else its entry in `models.json` beside it. */
+/**
+ * `<stem>.json` beside the network, else its entry in `models.json` beside it.
+ * @throws PermanentError if they are no JSON, or the network's own file says nothing of it
+ */
 function settingsBeside(file: string): NetworkFile['settings'] {
   for (const candidate of [settingsFileOf(file), join(dirname(file), 'models.json')]) {
     const bytes = readIfThere(candidate);
     if (!bytes) continue;
     const json = settingsEntry(parseSettings(bytes, file, candidate), basename(file));
-    return json === undefined ? undefined : { json, file: candidate };
+    if (json !== undefined) return { json, file: candidate };
+    if (candidate === settingsFileOf(file))
+      throw new PermanentError(
+        `the settings beside ${file} are a list without an entry {"file": "${basename(file)}"}; give one object in ${candidate}, or remove it`,
+      );
   }
   return undefined;
+}
+
+/** Tells of settings that say nothing and were probably meant to, for commands that go on all the same. */
+export function noteMisspelt(settings: NetworkFile['settings']): void {
+  const keys = misspeltKeys(settings?.json);
+  if (keys.length > 0)
+    process.stderr.write(`note: ${settings?.file} has keys that are not known and say nothing: ${keys.join(', ')}\n`);
 }
 
 function parseSettings(bytes: Uint8Array, file: string, settings: string): unknown {

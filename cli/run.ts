@@ -5,7 +5,7 @@ import { UsageError } from '#core/errors';
 import { keys } from '#core/job/keys';
 import { parseRequest } from '#core/job/request';
 import { runLocally } from './local-runner.ts';
-import { readNetwork } from './network-file.ts';
+import { noteMisspelt, readNetwork } from './network-file.ts';
 import { clustersOption, integer, nameOption, networkOr, oneOf, positive, thresholdOption } from './options.ts';
 import { type RunSummary, summarise } from './run-summary.ts';
 import { classesOption, ignoreOption, seedOption, threadsOption } from './shared-options.ts';
@@ -125,7 +125,7 @@ export function registerRun(program: Command): void {
     .option('--train-minutes <m>', 'how long to train (default: by passes over the photos)', positive)
     .option(
       '--train-epochs <n>',
-      'passes over the photos (default: 10; --method pass and --attention pass: 20)',
+      'passes over the photos; with --finetune all N for the head, then N for the network (default: 10; --method pass and --attention pass: 20)',
       integer(1, 100_000),
     )
     .option('--train-batch <n>', 'photos per training step (default: 16)', integer(1, 4096))
@@ -225,6 +225,7 @@ export async function install(workplace: Workplace, file: string, ...builtIn: st
   const key = keys.backbone(basename(file));
   workplace.called(key, file);
   const { bytes, settings } = readNetwork(file, network => workplace.readUserFile(network, 'network'));
+  noteMisspelt(settings);
   await workplace.putIfChanged(key, bytes);
   const settingsKey = key.replace(/\.onnx$/, '.json');
   if (settings) await workplace.putIfChanged(settingsKey, new TextEncoder().encode(JSON.stringify(settings.json)));

@@ -8,7 +8,7 @@ import { keys } from '#core/job/keys';
 import { parseRequest, settleRun } from '#core/job/request';
 import { type Submitted, submit } from '#pipeline/submit';
 import { type CloudOptions, endpointOption, openBucket, parseNamed } from './cloud-place.ts';
-import { readNetwork } from './network-file.ts';
+import { noteMisspelt, readNetwork } from './network-file.ts';
 import { nameOption } from './options.ts';
 import { registerRun } from './run.ts';
 
@@ -85,6 +85,7 @@ const isNetwork = (value: unknown): value is string => typeof value === 'string'
 /** Reads a network and its settings. @returns the key under which they go into the bucket */
 function take(file: string, files: Map<string, Uint8Array>): string {
   const { bytes, settings } = readNetwork(file, readNetworkFile);
+  noteMisspelt(settings);
   const key = keys.backbone(basename(file));
   files.set(key, bytes);
   if (settings) files.set(key.replace(/\.onnx$/, '.json'), new TextEncoder().encode(JSON.stringify(settings.json)));

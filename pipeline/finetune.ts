@@ -132,10 +132,17 @@ async function train(
       : { steps: stepsOf(task, budget.epochs, stepsPerEpoch(order)) },
     rate: (step, steps) => fineTuningRate(task, step, steps),
     feeds: step => viewBatch(pictures, order, step, { augmentation, side, mapSide }),
+    remedy: remedyOf(task),
     prefix,
   };
   return runTraining(ports, training);
 }
+
+/** Of a loss that breaks: the head alone, on features that are numbers, is hard to break. */
+const remedyOf = ({ scope }: FineTuningTask): string =>
+  scope === 'all'
+    ? 'train the head alone (--finetune head), or give more photos per step (--train-batch)'
+    : 'look at the features of the network (selflabel doctor) and take another --backbone';
 
 /** Passes as asked for, or those of the recipe. */
 function stepsOf({ recipe, scope }: FineTuningTask, epochs: number | undefined, perEpoch: number): number {

@@ -68,6 +68,7 @@ export async function trainGate(task: GateTask): Promise<TrainedGate> {
       : { steps: (run.trainEpochs ?? gateEpochs) * stepsPerEpoch(order) },
     rate: (step, steps) => gateRate({ images: task.images.length, batch }, step, steps),
     feeds: step => viewBatch(pictures, order, step, rules),
+    remedy: 'give fewer photos per step (--train-batch), which lowers the rate in proportion',
     prefix,
   });
   const statistics = movedStatistics(training, trained.values);

@@ -17,6 +17,8 @@ export interface TrainingRun {
   rate(step: number, steps: number): number;
   /** The batch. */
   feeds(step: number): Promise<Tensors>;
+  /** What the user may try where the loss breaks. */
+  readonly remedy: string;
   /** Where the run keeps itself: `<prefix>checkpoint.safetensors`, `<prefix>steps.json`, `<prefix>log.jsonl`. */
   readonly prefix: string;
   /** Seconds of work that a kill may cost. Default 20. */
@@ -241,7 +243,7 @@ class Runner {
     const kept = saved ? `the checkpoint after step ${saved} stays` : 'there is no checkpoint yet';
     const what = Number.isFinite(loss) ? 'a parameter' : 'the loss';
     return new PermanentError(
-      `${this.#run.name}: ${what} is no finite number at step ${step} of ${this.#steps} (learning rate ${rate.toPrecision(3)}); ${kept}; use a lower learning rate`,
+      `${this.#run.name}: ${what} is no finite number at step ${step} of ${this.#steps} (learning rate ${rate.toPrecision(3)}); ${kept}; ${this.#run.remedy}`,
     );
   }
 }

@@ -45,16 +45,11 @@ describe('wrong networks and models', () => {
     const folder = join(room, 'settings');
     mkdirSync(folder);
     copyFileSync(join(base, 'model', 'model.onnx'), join(folder, 'n.onnx'));
+    const run = ['run', images, '--out', base, '--backbone', join(folder, 'n.onnx')];
     writeFileSync(join(folder, 'n.json'), '{"input":');
-    await refuses(
-      /settings beside .*n\.onnx are no JSON/,
-      'run',
-      images,
-      '--out',
-      base,
-      '--backbone',
-      join(folder, 'n.onnx'),
-    );
+    await refuses(/settings beside .*n\.onnx are no JSON/, ...run);
+    writeFileSync(join(folder, 'n.json'), '[{"file":"m.onnx"}]');
+    await refuses(/settings beside .*n\.onnx are a list without an entry/, ...run);
   });
 
   it('refuses a model folder that is not whole', async () => {

@@ -21,10 +21,13 @@ function classCounts({ outputs }: ImportedModel, dense: readonly DenseTensor[]):
   return new Set(outputs.filter(({ name }) => !maps.has(name)).map(({ dims }) => dims[1]));
 }
 
+/** With fewer channels a map holds a depth, boxes or scores, which no classes can be told apart by. */
+const fewestChannels = 8;
+
 /** The deepest map: among those the file declares if it declares any, and none of class scores if there are others. */
 function deepest(dense: readonly DenseTensor[], model: ImportedModel): Omit<Choice, 'fine'> | undefined {
   const counts = classCounts(model, dense);
-  const features = dense.filter(({ channels }) => !counts.has(channels));
+  const features = dense.filter(({ channels }) => channels >= fewestChannels && !counts.has(channels));
   const candidates = features.length > 0 ? features : dense;
   const declared = candidates.findLast(one => one.declared);
   if (declared) return { deep: declared, reason: 'the deepest dense output that the file declares' };

@@ -1,4 +1,4 @@
-/** Keys in a network's settings that say nothing because they are not spelt as expected. */
+/** Keys in a network's settings that say nothing because they are not spelt as expected, or stand elsewhere. */
 
 const inputKeys = 'name type shape layout size channel_order scale mean std'.split(' ');
 const featureKeys = 'name tensor channels stride layout prefix_tokens grid'.split(' ');
@@ -24,9 +24,15 @@ function meant(key: string, known: readonly string[]): string | undefined {
   return known.find(one => edits(plain(key), plain(one)) <= (one.length > 4 ? 2 : 1));
 }
 
+/** What says how pixels become numbers, and nothing else, means nothing beside `input`. */
+const onlyOfInput = ['channel_order', 'scale', 'mean', 'std'];
+
+const misplaced = (json: unknown): string[] =>
+  keysOf(json).flatMap(key => (onlyOfInput.includes(key) ? [`${key} (input.${key}?)`] : []));
+
 const keysOf = (value: unknown) => (typeof value === 'object' && value !== null ? Object.keys(value) : []);
 
-/** `input.chanel_order (channel_order?)`. Notes of one's own under other names are no mistakes. */
+/** `input.chanel_order (channel_order?)`, `mean (input.mean?)`. Notes of one's own under other names are no mistakes. */
 export function misspeltKeys(json: unknown): string[] {
   const { input, outputs, inner_features: inner } = (json ?? {}) as Record<string, unknown>;
   const places = [
@@ -34,10 +40,11 @@ export function misspeltKeys(json: unknown): string[] {
     { place: 'input.', value: input, known: inputKeys },
     ...[outputs, inner].flat().map(value => ({ place: '', value, known: featureKeys })),
   ];
-  return places.flatMap(({ place, value, known }) =>
+  const misspelt = places.flatMap(({ place, value, known }) =>
     keysOf(value).flatMap(key => {
       const right = meant(key, known);
       return right && !keysOf(value).includes(right) ? [`${place}${key} (${right}?)`] : [];
     }),
   );
+  return [...misspelt, ...misplaced(json)];
 }

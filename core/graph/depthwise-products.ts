@@ -128,10 +128,14 @@ export function kernelByRows(x: Tensor, g: Tensor, kernel: readonly number[], se
   return reshape(sums, [channels, 1, ...kernel]);
 }
 
-/** The convolution as a matrix per channel: [C,from,to]. */
-function matrices(w: Tensor, window: Window): Tensor {
+/**
+ * The convolution as a matrix per channel: [C,from,to].
+ * @param axes in front, of size 1, while they are made: the runtime keeps a buffer from one tensor to the next of the same dims,
+ *   those of the way forward for the way back, unless their dims differ
+ */
+function matrices(w: Tensor, window: Window, axes: readonly 1[] = []): Tensor {
   const [channels] = knownSizes([w.dims[0]!], 'the number of channels');
-  const taps = reshape(w, [channels!, count(window.kernel)]);
+  const taps = reshape(w, [...axes, channels!, count(window.kernel)]);
   const all = matmul(taps, transpose(pairsSeen(window), { perm: [1, 0] }));
   return reshape(all, [channels!, count(window.from), count(window.to)]);
 }
@@ -152,7 +156,7 @@ export function convolvedByProducts(
 ): Tensor {
   const kernel = knownSizes(w.dims.slice(2), 'the sizes of the kernel');
   const window = { from: spatialSizes(x), to, kernel, settings };
-  return withBias(asMap(matmul(byChannel(x), matrices(w, window)), to), bias);
+  return withBias(asMap(matmul(byChannel(x), matrices(w, window, [1])), to), bias);
 }
 
 /** y = ConvTranspose(x, w): the way back of the convolution that slides over y. */

@@ -1,8 +1,8 @@
 /** Gradients of pooling: to the place of the largest, or to whole windows by a transposed convolution. */
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { convTranspose, div, pad, reshape, scatterElements } from './ops.ts';
-import { sizesOf, zerosLike } from './sizes-of.ts';
+import { cast, convTranspose, div, expand, pad, reshape, scatterElements, slice, sub } from './ops.ts';
+import { sizesOf } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
 
 type Pooling = Attributes['MaxPool'];
@@ -38,9 +38,18 @@ function writeBack(windows: Tensor, kernel: Tensor, x: Tensor, y: Tensor, settin
   return reshape(filled, [-1, ...knownSizes(x.dims.slice(1), 'channels, height and width')]);
 }
 
+/**
+ * Zeros in the shape of x that are made when the graph runs: the runtime would compute zeros known ahead when it loads, keep them
+ * as long as it lives, and copy them at every run.
+ */
+function freshZeros(x: Tensor, places: Tensor): Tensor {
+  const first = slice(reshape(places, [-1]), { starts: [0], ends: [1] });
+  return expand(cast(sub(first, first), { to: 'float32' }), sizesOf(x));
+}
+
 /** The gradient of MaxPool: all of it to the first largest element of each window, at these places of x as one row. */
 export function maxPoolGradient(x: Tensor, places: Tensor, g: Tensor): Tensor {
-  const rows = [zerosLike(x), places, g].map(tensor => reshape(tensor, [-1])) as [Tensor, Tensor, Tensor];
+  const rows = [freshZeros(x, places), places, g].map(tensor => reshape(tensor, [-1])) as [Tensor, Tensor, Tensor];
   return reshape(scatterElements(...rows, { reduction: 'add' }), sizesOf(x));
 }
 

@@ -6,8 +6,15 @@ import { type ConstantTensor, type GraphNode, type InputTensor, nodesBelow, scop
 export interface Replacements {
   /** What stands in for an input or a constant; undefined keeps it. */
   tensor?(tensor: InputTensor | ConstantTensor): Tensor | undefined;
-  /** What stands in for the outputs of a node, given its new inputs; undefined keeps the operator. */
-  node?(node: GraphNode, inputs: readonly Tensor[]): readonly Tensor[] | undefined;
+  /**
+   * What stands in for the outputs of a node, given its new inputs; undefined keeps the operator.
+   * @param replaced what stands in for any tensor that the node depends on
+   */
+  node?(
+    node: GraphNode,
+    inputs: readonly Tensor[],
+    replaced: (tensor: Tensor) => Tensor,
+  ): readonly Tensor[] | undefined;
 }
 
 /** The same tensors computed with replacements. New nodes stand in the scopes of the old ones. */
@@ -22,7 +29,7 @@ export function rewrite(outputs: readonly Tensor[], replacements: Replacements):
   };
   for (const node of nodesBelow(outputs)) {
     const inputs = node.inputs.map(replaced);
-    const results = scope(node.scope, () => replacements.node?.(node, inputs) ?? rebuilt(node, inputs));
+    const results = scope(node.scope, () => replacements.node?.(node, inputs, replaced) ?? rebuilt(node, inputs));
     for (const output of node.outputs) found.set(output, results[output.index]!);
   }
   return outputs.map(replaced);

@@ -89,7 +89,8 @@ export function trainingStep(parts: TrainingStepParts): TrainingStep {
   const updates = parameters.flatMap((parameter, i) => updateOf(parameter, gradients[i]!, parts, rate, step));
   const pairs: Pair[] = [...updates, ...statistics, { tensor: before, next: step, initial: new Float32Array(1) }];
   const next = Object.fromEntries(pairs.map(({ tensor, next }) => [`${tensor.name}.next`, next]));
-  const outputs = Object.entries({ loss, ...metrics, ...next });
+  // The runtime begins with what stands last: the loss needs large maps that would wait for it to the end.
+  const outputs = Object.entries({ ...next, ...metrics, loss });
   const faster = fasterForms(outputs.map(([, tensor]) => tensor));
   return {
     model: {

@@ -48,6 +48,12 @@ describe('features', () => {
     expect(model.outputs.map(({ name }) => name)).not.toContain(deep.name);
   });
 
+  test('a map of one depth or box per place is none where there are others', () => {
+    const { image, s8 } = network();
+    const { deep } = backboneSettings(modelOf([image], { depth: conv(s8, weights(1, 32)) }), undefined);
+    expect([deep.channels, deep.stride]).toEqual([32, 8]);
+  });
+
   test('named ones win', () => {
     const { image, s2, s4, s8 } = network();
     const json = { outputs: [{ name: 's4' }, { name: 's2' }] };
@@ -168,6 +174,12 @@ describe('scaling', () => {
       'chanels (channels?)',
     ]);
     expect(misspeltKeys(undefined)).toEqual([]);
+  });
+
+  test('what belongs to the input is found where it says nothing', () => {
+    expect(misspeltKeys({ input: { std: [1, 1, 1] }, mean: [0, 0, 0], name: 'a network', shape: 'any' })).toEqual([
+      'mean (input.mean?)',
+    ]);
   });
 
   test('entries are found by file name', () => {

@@ -216,45 +216,45 @@ test('a step prints itself', () => {
     ['step', []],
   ]);
   expect(print(step.model.outputs)).toMatchInlineSnapshot(`
-    "images [2,3]
+    "velocity/w [3,2]
+    images [2,3]
     w [3,2]
     targets int64 [2]
-    velocity/w [3,2]
     rate []
     step []
-    %0 [2,2] = MatMul(images, w)  # head
-    %1 [2,1] = ReduceMax(%0, axes=[1], keepdims=1)  # loss
-    %2 [2,2] = Sub(%0, %1)  # loss
-    %3 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
-    %4 bool [2,2] = Equal(%3, [0,1])  # loss
-    %5 [2,2] = Cast(%4, to=float32)  # loss
-    %6 [2,2] = Mul(%2, %5)  # loss
-    %7 [2] = ReduceSum(%6, axes=[1], keepdims=0)  # loss
-    %8 [2,2] = Exp(%2)  # loss
-    %9 [2] = ReduceSum(%8, axes=[1], keepdims=0)  # loss
-    %10 [2] = Log(%9)  # loss
-    %11 [2] = Sub(%7, %10)  # loss
-    %12 [] = ReduceMean(%11, axes=[0], keepdims=0)  # loss
-    %13 [] = Neg(%12)  # loss
-    %14 [3,2] = Mul(0.9, velocity/w)  # update
-    %15 [3,2] = Transpose(images, perm=[1,0])  # gradients/head
-    %16 [] = Neg(1)  # gradients/loss
-    %17 [1] = Unsqueeze(%16, axes=[0])  # gradients/loss
-    %18 [1] = Div(%17, 2)  # gradients/loss
-    %19 [2] = Expand(%18, [2])  # gradients/loss
-    %20 [2] = Neg(%19)  # gradients/loss
-    %21 [2] = Div(%20, %9)  # gradients/loss
-    %22 [2,1] = Unsqueeze(%21, axes=[1])  # gradients/loss
-    %23 [2,2] = Mul(%22, %8)  # gradients/loss
-    %24 [2,1] = Unsqueeze(%19, axes=[1])  # gradients/loss
-    %25 [2,2] = Mul(%24, %5)  # gradients/loss
-    %26 [2,2] = Add(%23, %25)  # gradients/loss
-    %27 [3,2] = MatMul(%15, %26)  # gradients/head
-    %28 [3,2] = Add(%14, %27)  # update
-    %29 [3,2] = Mul(rate, %28)  # update
-    %30 [3,2] = Sub(w, %29)  # update
-    %31 [] = Add(step, 1)  # update
-    return loss = %13, w.next = %30, velocity/w.next = %28, step.next = %31"
+    %0 [3,2] = Mul(0.9, velocity/w)  # update
+    %1 [3,2] = Transpose(images, perm=[1,0])  # gradients/head
+    %2 [] = Neg(1)  # gradients/loss
+    %3 [1] = Unsqueeze(%2, axes=[0])  # gradients/loss
+    %4 [1] = Div(%3, 2)  # gradients/loss
+    %5 [2] = Expand(%4, [2])  # gradients/loss
+    %6 [2] = Neg(%5)  # gradients/loss
+    %7 [2,2] = MatMul(images, w)  # head
+    %8 [2,1] = ReduceMax(%7, axes=[1], keepdims=1)  # loss
+    %9 [2,2] = Sub(%7, %8)  # loss
+    %10 [2,2] = Exp(%9)  # loss
+    %11 [2] = ReduceSum(%10, axes=[1], keepdims=0)  # loss
+    %12 [2] = Div(%6, %11)  # gradients/loss
+    %13 [2,1] = Unsqueeze(%12, axes=[1])  # gradients/loss
+    %14 [2,2] = Mul(%13, %10)  # gradients/loss
+    %15 [2,1] = Unsqueeze(%5, axes=[1])  # gradients/loss
+    %16 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
+    %17 bool [2,2] = Equal(%16, [0,1])  # loss
+    %18 [2,2] = Cast(%17, to=float32)  # loss
+    %19 [2,2] = Mul(%15, %18)  # gradients/loss
+    %20 [2,2] = Add(%14, %19)  # gradients/loss
+    %21 [3,2] = MatMul(%1, %20)  # gradients/head
+    %22 [3,2] = Add(%0, %21)  # update
+    %23 [3,2] = Mul(rate, %22)  # update
+    %24 [3,2] = Sub(w, %23)  # update
+    %25 [] = Add(step, 1)  # update
+    %26 [2,2] = Mul(%9, %18)  # loss
+    %27 [2] = ReduceSum(%26, axes=[1], keepdims=0)  # loss
+    %28 [2] = Log(%11)  # loss
+    %29 [2] = Sub(%27, %28)  # loss
+    %30 [] = ReduceMean(%29, axes=[0], keepdims=0)  # loss
+    %31 [] = Neg(%30)  # loss
+    return w.next = %24, velocity/w.next = %22, step.next = %25, loss = %31"
   `);
 });
 
