@@ -134,7 +134,7 @@ const serviceImage = (dist: string): ecs.ContainerImage =>
     file: 'infra/service.Dockerfile',
     platform: Platform.LINUX_AMD64,
     exclude: [
-      ...['*', '!package.json', '!package-lock.json', '!.npmrc', '!dist', 'dist/*', '!dist/*.mjs'],
+      ...['*', '!package.json', '!package-lock.json', '!.npmrc', '!dist', 'dist/*', '!dist/*.mjs', '!dist/serve'],
       ...['!infra', 'infra/*', '!infra/service.Dockerfile'],
     ],
   });
