@@ -53,6 +53,10 @@ export async function main(): Promise<number> {
   });
   process.once('SIGINT', () => {
     process.stderr.write('\ninterrupted; the same command again resumes\n');
+    // Ending in order would tear threads away from a model at work, whose library then aborts the process.
+    process.removeAllListeners('SIGINT');
+    process.kill(process.pid, 'SIGINT');
+    // The first process of a container is not ended by its own signal.
     process.exit(130);
   });
   try {

@@ -27,6 +27,7 @@ export interface ServeTools {
 /** Answers until the process is told to stop. */
 export async function serveModel(place: string, options: ServeCommand, tools: ServeTools): Promise<void> {
   const { models, tuning, keepCompiled = () => undefined } = tools;
+  const told = stopped();
   const pixels = new PixelThreads(tuning.threads);
   try {
     const ports = await portsOf(place, options, models);
@@ -34,7 +35,7 @@ export async function serveModel(place: string, options: ServeCommand, tools: Se
     const app = serveApp({ ...ports, log, pixels, tuning }, optionsOf(options));
     const server = await listening(app, place, options);
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
-    await stopped();
+    await told;
     app.stop();
     keepCompiled();
     process.stderr.write('stopping; requests under way are finished\n');
@@ -88,11 +89,14 @@ async function assertUsable(app: ServeApp, place: string): Promise<void> {
   }
 }
 
+/** From now on: a model that is being opened is not torn down. The second time of a signal ends the process at once. */
 function stopped(): Promise<void> {
   return new Promise(resolve => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.removeAllListeners(signal);
+      const before = process.rawListeners(signal) as NodeJS.SignalsListener[];
       process.once(signal, () => resolve());
+      // Only now: a signal that is under way while nobody listens is lost.
+      for (const listener of before) process.removeListener(signal, listener);
     }
   });
 }

@@ -9,6 +9,8 @@ const program = fileURLToPath(new URL('../dist/selflabel.mjs', import.meta.url))
 export interface Outcome {
   /** Exit code; null for a process that a signal ended. */
   readonly code: number | null;
+  /** The signal that ended it. */
+  readonly signal: NodeJS.Signals | null;
   readonly out: string;
   readonly err: string;
 }
@@ -28,7 +30,7 @@ export function start(words: readonly string[], cwd?: string): Running {
   child.stderr.setEncoding('utf8').on('data', text => {
     said.err += text;
   });
-  return { child, outcome: once(child, 'close').then(([code]) => ({ code, ...said })) };
+  return { child, outcome: once(child, 'close').then(([code, signal]) => ({ code, signal, ...said })) };
 }
 
 export const selflabel = (...words: string[]): Promise<Outcome> => start(words).outcome;

@@ -143,10 +143,10 @@ describe('the folder belongs to one process', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('ends with 130 and one line, and the same command goes on', async () => {
+  it('ends by its signal, 130 to a shell, and one line, and the same command goes on', async () => {
     const out = join(room, 'interrupted');
-    const { code, err } = await killWhen(out, () => isThere(out, 'jobs/local/done/attend/*.json'), 'SIGINT');
-    expect(code).toBe(130);
+    const { signal, err } = await killWhen(out, () => isThere(out, 'jobs/local/done/attend/*.json'), 'SIGINT');
+    expect(signal).toBe('SIGINT');
     expect(err).toMatch(/interrupted; the same command again resumes\n$/);
     expect(err).not.toMatch(/\n\s+at /);
     const attended = join(out, 'jobs', 'local', 'done', 'attend');

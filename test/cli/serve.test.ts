@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { defaultClasses, formatClassMap, withClasses } from '#core/labels/class-map';
-import { refuses, selflabel } from '../command-line.ts';
+import { refuses, selflabel, start } from '../command-line.ts';
 import { png } from '../pipeline/serve/api-world.ts';
 import { painting, smallModelFiles } from '../pipeline/serve/small-model.ts';
 import { scratchRoom } from '../scratch-rooms.ts';
@@ -68,6 +68,15 @@ describe('serve', () => {
       expect(file?.mtimeMs ?? 0).toBeLessThan(before);
     });
     expect([started.code, started.err]).toEqual([0, expect.stringContaining('stopping')]);
+  });
+
+  it.each([120, 180, 240, 300, 360])('interrupted after %i ms of its start, it ends in order', async wait => {
+    const { child, outcome } = start(['serve', modelFolder('early'), '--port', '0', '--quiet']);
+    await pause(wait);
+    child.kill('SIGINT');
+    const { code, signal, err } = await outcome;
+    expect(signal ?? code).toBe(err.includes('stopping') ? 0 : 'SIGINT');
+    expect(err).not.toContain('terminate');
   });
 
   it('says what is wrong with a folder', async () => {
