@@ -56,12 +56,16 @@ export function guidedCoefficients(
     throw new RangeError(`map of ${map.length} and guide of ${guide.length} pixels, expected ${width} x ${height}`);
   }
   scratch.reserve(options);
-  for (let i = 0; i < pixels; i++) scratch.grey[i] = guide[i]! / 255;
+  for (let at = 0; at < pixels; at += width) scaleRow(guide, scratch.grey, at, at + width);
   fitWindows(map, options, scratch);
   const slope = new Float32Array(pixels);
   const offset = new Float32Array(pixels);
   smoothCoefficients(slope, offset, options, scratch);
   return { slope, offset };
+}
+
+function scaleRow(guide: Uint8Array, grey: Float32Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) grey[i] = guide[i]! / 255;
 }
 
 /**
@@ -135,28 +139,36 @@ function smoothCoefficients(
   options: GuidedFilterOptions,
   scratch: GuidedScratch,
 ): void {
-  const { width, height, radius } = options;
-  const { columns, shares } = scratch;
-  columns.fill(0);
+  const { height, radius } = options;
+  scratch.columns.fill(0);
   for (let y = -radius; y < height; y++) {
     if (y + radius < height) addCoefficients(y + radius, 1, options, scratch);
     if (y > radius) addCoefficients(y - radius - 1, -1, options, scratch);
-    if (y < 0) continue;
-    const rowShare = 1 / windowLength(y, height, radius);
-    let a = 0;
-    let b = 0;
-    for (let c = 0; c < 4 * radius; c += 2) {
-      a += columns[c]!;
-      b += columns[c + 1]!;
-    }
-    for (let x = 0, i = y * width, out = 0, c = 4 * radius; x < width; x++, i++, out += 2, c += 2) {
-      a += columns[c]!;
-      b += columns[c + 1]!;
-      slope[i] = a * rowShare * shares[x]!;
-      offset[i] = b * rowShare * shares[x]!;
-      a -= columns[out]!;
-      b -= columns[out + 1]!;
-    }
+    if (y >= 0) smoothRow(y, slope, offset, options, scratch);
+  }
+}
+
+function smoothRow(
+  y: number,
+  slope: Float32Array,
+  offset: Float32Array,
+  { width, height, radius }: GuidedFilterOptions,
+  { columns, shares }: GuidedScratch,
+): void {
+  const rowShare = 1 / windowLength(y, height, radius);
+  let a = 0;
+  let b = 0;
+  for (let c = 0; c < 4 * radius; c += 2) {
+    a += columns[c]!;
+    b += columns[c + 1]!;
+  }
+  for (let x = 0, i = y * width, out = 0, c = 4 * radius; x < width; x++, i++, out += 2, c += 2) {
+    a += columns[c]!;
+    b += columns[c + 1]!;
+    slope[i] = a * rowShare * shares[x]!;
+    offset[i] = b * rowShare * shares[x]!;
+    a -= columns[out]!;
+    b -= columns[out + 1]!;
   }
 }
 

@@ -101,9 +101,14 @@ function shrinkGrey(grey: Uint8Array, width: number, height: number, w: number, 
     const [from, to] = [Math.floor((y * height) / h), Math.floor(((y + 1) * height) / h)];
     sums.fill(0);
     for (let line = from; line < to; line++) addCells(grey, line * width, edges, sums);
-    for (let x = 0; x < w; x++) small[y * w + x] = sums[x]! / ((to - from) * (edges[x + 1]! - edges[x]!)) + 0.5;
+    meanCells(sums, to - from, edges, small, y * w);
   }
   return small;
+}
+
+/** Means from the sums of cells that are `rows` high, into a row that begins at `start`. */
+function meanCells(sums: Uint32Array, rows: number, edges: Int32Array, small: Uint8Array, start: number): void {
+  for (let x = 0; x < sums.length; x++) small[start + x] = sums[x]! / (rows * (edges[x + 1]! - edges[x]!)) + 0.5;
 }
 
 /** Adds the pixels of one line, which begins at `start`, to the sums of the cells they lie in. */

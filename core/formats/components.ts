@@ -73,17 +73,22 @@ function longer(array: Uint32Array): Uint32Array<ArrayBuffer> {
 function rowStretches({ width, height, data }: LabelMap): { stretches: Stretches; rows: Uint32Array } {
   const stretches = new Stretches();
   const rows = new Uint32Array(height + 1);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (const line = i + width; i < line; ) {
-      const id = data[i]!;
-      const start = i;
-      do i++;
-      while (i < line && data[i] === id);
-      if (id !== 0) stretches.add(start, i);
-    }
+  for (let y = 0; y < height; y++) {
+    addStretches(data, y * width, (y + 1) * width, stretches);
     rows[y + 1] = stretches.count;
   }
   return { stretches, rows };
+}
+
+/** Those of the row from `from` to before `to`. */
+function addStretches(data: Uint16Array, from: number, to: number, stretches: Stretches): void {
+  for (let i = from; i < to; ) {
+    const id = data[i]!;
+    const start = i;
+    do i++;
+    while (i < to && data[i] === id);
+    if (id !== 0) stretches.add(start, i);
+  }
 }
 
 /** Per stretch the first one of its component: stretches of one id join where they lie above each other. */

@@ -52,20 +52,32 @@ function addRun(runs: OpenRuns, from: number, to: number, height: number): void 
   runs.bottom = Math.max(runs.bottom, y + to - from - 1);
 }
 
-/** Runs of every id but 0, in order of ids. One pass over the map, however many ids there are. */
-export function classRuns({ width, height, data }: LabelMap): ClassRuns[] {
-  const open = new Map<number, OpenRuns>();
-  for (let x = 0; x < width; x++) {
-    for (let y = 0; y < height; ) {
-      const id = data[y * width + x]!;
-      const from = y;
-      while (y < height && data[y * width + x] === id) y++;
-      if (id === 0) continue;
-      const runs = open.get(id) ?? noRuns();
-      open.set(id, runs);
-      addRun(runs, x * height + from, x * height + y, height);
-    }
+/** Adds the runs of one column. */
+function addColumn({ width, height, data }: LabelMap, x: number, open: Map<number, OpenRuns>): void {
+  for (let y = 0; y < height; ) {
+    const from = y;
+    y = endOfRun(data, width, height, x, y);
+    const id = data[from * width + x]!;
+    if (id === 0) continue;
+    const runs = open.get(id) ?? noRuns();
+    open.set(id, runs);
+    addRun(runs, x * height + from, x * height + y, height);
   }
+}
+
+/** The row below the last one of the run in column `x` that begins in row `from`. */
+function endOfRun(data: Uint16Array, width: number, height: number, x: number, from: number): number {
+  const id = data[from * width + x]!;
+  let y = from + 1;
+  while (y < height && data[y * width + x] === id) y++;
+  return y;
+}
+
+/** Runs of every id but 0, in order of ids. One pass over the map, however many ids there are. */
+export function classRuns(map: LabelMap): ClassRuns[] {
+  const { width, height } = map;
+  const open = new Map<number, OpenRuns>();
+  for (let x = 0; x < width; x++) addColumn(map, x, open);
   return [...open.entries()]
     .sort(([a], [b]) => a - b)
     .map(([id, { counts, end, area, left, right, top, bottom }]) => ({

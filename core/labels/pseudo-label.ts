@@ -44,12 +44,19 @@ export function pseudoLabel(
       ? nearestArgmax(scores, width, height)
       : upsampledArgmax(scores, width, height, inside);
   let labelled = 0;
-  for (let i = 0; i < best.length; i++) {
+  for (let at = 0; at < best.length; at += width) labelled += labelRow(best, inside, at, at + width);
+  return describe({ width, height, data: best }, scores, 1, labelled);
+}
+
+/** Clusters from `from` to before `to` become labels, where they lie inside. @returns how many do */
+function labelRow(best: Uint16Array, inside: Uint8Array, from: number, to: number): number {
+  let labelled = 0;
+  for (let i = from; i < to; i++) {
     const is = inside[i]!;
     best[i] = is * (best[i]! + 1);
     labelled += is;
   }
-  return describe({ width, height, data: best }, scores, 1, labelled);
+  return labelled;
 }
 
 function labelledIn(data: Uint16Array): number {
@@ -88,8 +95,13 @@ const scratch = new PixelScratch();
 function foregroundMask(decision: Decision & { kind: 'threshold' }, foreground: GridMap, image: RgbImage): Uint8Array {
   const { inside, score } = scratch.of(image);
   foregroundScore(decision, foreground, image, score);
-  for (let i = 0; i < score.length; i++) inside[i] = score[i]! >= decision.threshold ? 1 : 0;
+  const { width } = image;
+  for (let at = 0; at < score.length; at += width) holdRow(score, decision.threshold, inside, at, at + width);
   return inside;
+}
+
+function holdRow(score: Float32Array, threshold: number, inside: Uint8Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) inside[i] = score[i]! >= threshold ? 1 : 0;
 }
 
 /** The score that is held against the threshold, at the image's size: [height, width]. @param into its place; a new array by default */

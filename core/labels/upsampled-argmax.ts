@@ -62,10 +62,20 @@ export function nearestArgmax(scores: ScoreMap, width: number, height: number): 
 function positionsFirst({ data, classes, width, height }: ScoreMap): Float32Array {
   const positions = width * height;
   const out = new Float32Array(data.length);
-  for (let k = 0; k < classes; k++) {
-    for (let p = 0, from = k * positions; p < positions; p++) out[p * classes + k] = data[from + p]!;
-  }
+  for (let k = 0; k < classes; k++) spreadClass(data, k * positions, positions, out, k, classes);
   return out;
+}
+
+/** The numbers that begin at `from` go to every `step`-th place from `start` on. */
+function spreadClass(
+  data: Float32Array,
+  from: number,
+  count: number,
+  out: Float32Array,
+  start: number,
+  step: number,
+): void {
+  for (let p = 0; p < count; p++) out[start + p * step] = data[from + p]!;
 }
 
 function endOfCell(axis: BilinearAxis, start: number): number {
