@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type HttpServer, listen } from '#adapters/http/http-server';
 import { FolderStore } from '#adapters/local/folder-store';
 import { nodeDigest } from '#adapters/local/node-digest';
+import { promptStore } from '#adapters/local/prompt-store';
 import { systemClock } from '#adapters/local/system-clock';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { PixelThreads } from '#adapters/threads/pixel-threads';
@@ -11,7 +12,7 @@ import { PermanentError, UsageError } from '#core/errors';
 import type { ModelRunner, Tuning } from '#pipeline/ports';
 import type { RequestLine, ServeOptions, ServePorts } from '#pipeline/serve/api-ports';
 import { type ServeApp, serveApp } from '#pipeline/serve/app';
-import { folderModel } from '#pipeline/serve/model-source';
+import { folderModel, type ModelSource } from '#pipeline/serve/model-source';
 import { warmingUp } from '#pipeline/serve/warm-up';
 import { assertModelFolder } from './model-folder.ts';
 import type { ServeCommand } from './serve.ts';
@@ -27,13 +28,15 @@ export interface ServeTools {
 /** Answers until the process is told to stop. */
 export async function serveModel(place: string, options: ServeCommand, tools: ServeTools): Promise<void> {
   const { models, tuning, keepCompiled = () => undefined } = tools;
+  let starting = true;
   const told = stopped();
   const pixels = new PixelThreads(tuning.threads);
   try {
-    const ports = await portsOf(place, options, models);
+    const ports = await portsOf(place, options, models, () => starting);
     const log = afterFirstImage(ports.log, keepCompiled);
     const app = serveApp({ ...ports, log, pixels, tuning }, optionsOf(options));
     const server = await listening(app, place, options);
+    starting = false;
     process.stderr.write(`serving ${place} on http://${options.host}:${server.port}\n`);
     await told;
     app.stop();
@@ -117,9 +120,10 @@ async function portsOf(
   place: string,
   options: ServeCommand,
   models: ModelRunner,
+  isStarting: () => boolean,
 ): Promise<Omit<ServePorts, 'pixels' | 'tuning'>> {
   const { allowUrls = [], imageBuckets = [], jwtKeys, quiet } = options;
-  const where = await placePorts(place, imageBuckets);
+  const where = await placePorts(place, imageBuckets, isStarting);
   const images = new SharpCodec();
   return {
     ...where,
@@ -148,20 +152,24 @@ function fetchFrom(hosts: readonly string[]): ServePorts['fetchUrl'] {
 const printLine = (line: RequestLine) => process.stderr.write(`${JSON.stringify(line)}\n`);
 
 /** What depends on where the model lies. The clients of AWS are loaded only where a bucket is named. */
-async function placePorts(place: string, imageBuckets: readonly string[]): Promise<PlacePorts> {
+async function placePorts(
+  place: string,
+  imageBuckets: readonly string[],
+  isStarting: () => boolean,
+): Promise<PlacePorts> {
   const inBucket = place.startsWith('s3://');
   if (!inBucket && imageBuckets.length === 0) {
-    return { source: folderModel(await openModelFolder(place)), imageBucket: () => undefined };
+    return { source: folderModel(await openModelFolder(place, isStarting)), imageBucket: () => undefined };
   }
   const { bucketPorts, imageBucketsOf } = await import('./serve-bucket.ts');
   if (inBucket) return bucketPorts(place, imageBuckets);
-  return { source: folderModel(await openModelFolder(place)), imageBucket: imageBucketsOf(imageBuckets) };
+  return { source: folderModel(await openModelFolder(place, isStarting)), imageBucket: imageBucketsOf(imageBuckets) };
 }
 
 /** @throws PermanentError if no model lies there */
-async function openModelFolder(folder: string): Promise<FolderStore> {
+async function openModelFolder(folder: string, isStarting: () => boolean): Promise<ModelSource['store']> {
   assertModelFolder(folder);
-  return FolderStore.open(folder);
+  return promptStore(folder, await FolderStore.open(folder), isStarting);
 }
 
 function optionsOf({ model, cors, jwtIssuer, jwtAudience, jwtKeys, jwtScope }: ServeCommand): ServeOptions {

@@ -11,7 +11,7 @@ export const toJson = (value: unknown): Uint8Array => encoder.encode(`${JSON.str
 export const fromJson = <T>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as T;
 
 /** @throws PermanentError if the object is missing or no JSON */
-export async function readJson<T>(store: ObjectStore, key: string): Promise<T> {
+export async function readJson<T>(store: Pick<ObjectStore, 'get'>, key: string): Promise<T> {
   const bytes = await readObject(store, key);
   return naming(key, () => {
     try {
@@ -40,7 +40,7 @@ export function naming<T>(key: string, act: () => T): T {
 }
 
 /** @throws PermanentError if the object is missing: an earlier stage promised it */
-export async function readObject(store: ObjectStore, key: string): Promise<Uint8Array> {
+export async function readObject(store: Pick<ObjectStore, 'get'>, key: string): Promise<Uint8Array> {
   const bytes = await store.get(key);
   if (!bytes) throw new PermanentError(`${key} is missing; run the job again to make it anew`);
   return bytes;

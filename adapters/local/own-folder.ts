@@ -19,7 +19,7 @@ import { readWholeFile, versionOf } from './whole-file.ts';
 import { hiddenFolder, Workspace } from './workspace.ts';
 
 /** Objects up to here have their content's hash as etag. Larger ones are never swapped, and listing must not read them. */
-const hashedBytes = 1 << 20;
+export const hashedBytes = 1 << 20;
 
 /** So often a folder is made again when another process has just removed it as empty. */
 const attempts = 20;
@@ -226,7 +226,7 @@ export class OwnFolder implements ObjectStore {
 
 const contentTag = (bytes: Uint8Array): string => nodeDigest.sha256(bytes).slice(0, 32);
 
-const etagOf = ({ bytes, stats }: WholeFile): string =>
+export const etagOf = ({ bytes, stats }: WholeFile): string =>
   bytes.length > hashedBytes ? versionOf(stats) : contentTag(bytes);
 
 /** The etag that the bytes in this file have under any name. */

@@ -15,7 +15,7 @@ export interface ModelPlace {
 }
 
 export interface ModelSource {
-  readonly store: ObjectStore;
+  readonly store: Pick<ObjectStore, 'get' | 'getTagged' | 'head'>;
   /** In order. */
   names(): Promise<string[]>;
   find(name: string): Promise<ModelPlace | undefined>;
@@ -43,7 +43,7 @@ export const publishedModels = (store: ObjectStore): ModelSource => ({
 });
 
 /** One model, in the folder of the store; its name is that of its card. */
-export const folderModel = (store: ObjectStore): ModelSource => {
+export const folderModel = (store: ModelSource['store']): ModelSource => {
   const nameOf = async () => {
     const document = await readJson(store, 'card.json');
     return naming('card.json', () => parseCard(document)).name;
