@@ -22,7 +22,13 @@ export function warmingUp(models: ModelRunner, images: ImageCodec): ModelRunner 
 }
 
 /** Longer sides of made-up pictures, one after the other: what is done once per pixel is compiled by doing it often. */
-const sides = [32, 96, 176, 176, 176, 176];
+const sides = [32, 64, 64, 96, 176, 176, 176];
+
+/**
+ * Milliseconds from one to the next. What is often run is compiled meanwhile, in threads that need a core as the one that opens the session does:
+ * going on without it would be slow, and in their way.
+ */
+const pause = 2;
 
 /** Takes made-up pictures the way of every image until the model is there; nothing comes of it. */
 async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<void> {
@@ -32,14 +38,18 @@ async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<vo
   };
   loading.then(end, end);
   // In the codec's own threads, while this one goes on.
-  const decoded = images.encodeJpeg(picture(sides[0]!), 80).then(file => images.decode(file));
+  const decoding = decodeSome(images).catch(() => undefined);
   checkOf('segment.query');
   for (const side of sides) {
     if (over) break;
     label(picture(side));
-    await new Promise(setImmediate);
+    await new Promise(resolve => setTimeout(resolve, pause));
   }
-  await decoded;
+  await decoding;
+}
+
+async function decodeSome(images: ImageCodec): Promise<void> {
+  await images.decode(await images.encodeJpeg(picture(sides[0]!), 80));
 }
 
 function picture(side: number): RgbImage {
