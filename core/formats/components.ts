@@ -42,7 +42,8 @@ function rootOf(parents: Int32Array, stretch: number): number {
 
 /** Joins two sets; the earlier stretch becomes the root, so that roots are first stretches. */
 function join(parents: Int32Array, a: number, b: number): void {
-  const [rootA, rootB] = [rootOf(parents, a), rootOf(parents, b)];
+  const rootA = rootOf(parents, a);
+  const rootB = rootOf(parents, b);
   if (rootA < rootB) parents[rootB] = rootA;
   else parents[rootA] = rootB;
 }
@@ -97,7 +98,8 @@ function joinRows(
   { count, start, end }: RowStretches,
   rows: Uint32Array,
 ): Int32Array {
-  const parents = Int32Array.from({ length: count }, (_, i) => i);
+  const parents = new Int32Array(count);
+  for (let i = 0; i < count; i++) parents[i] = i;
   for (let y = 1; y < height; y++) {
     let above = rows[y - 1]!;
     for (let here = rows[y]!; here < rows[y + 1]!; here++) {

@@ -29,7 +29,9 @@ export function upsampledArgmax(scores: ScoreMap, width: number, height: number,
     for (let x0 = 0; x0 < width; ) {
       const x1 = endOfCell(xs, x0);
       if (!wanted || anyWanted(wanted, width, x0, x1, y0, y1)) {
-        contest.enter(cornersOf(scores, xs, ys, x0, y0));
+        const top = ys.low[y0]! * scores.width;
+        const bottom = ys.high[y0]! * scores.width;
+        contest.enter(top + xs.low[x0]!, top + xs.high[x0]!, bottom + xs.low[x0]!, bottom + xs.high[x0]!);
         for (let y = y0; y < y1; y++) contest.decideRow(ys.share[y]!, xs.share, x0, x1, best, y * width);
       }
       x0 = x1;
@@ -91,15 +93,6 @@ function anyWanted(wanted: Uint8Array, width: number, x0: number, x1: number, y0
   return false;
 }
 
-type Corners = readonly [topLeft: number, topRight: number, bottomLeft: number, bottomRight: number];
-
-/** Where the scores of a cell's four corners begin. */
-function cornersOf(scores: ScoreMap, xs: BilinearAxis, ys: BilinearAxis, x: number, y: number): Corners {
-  const at = (row: number, column: number) => (row * scores.width + column) * scores.classes;
-  const [top, bottom, left, right] = [ys.low[y]!, ys.high[y]!, xs.low[x]!, xs.high[x]!];
-  return [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
-}
-
 /** Rounding of the interpolation may lift a score above its corners by this much; ties must not be lost to it. */
 const slack = 1e-5;
 
@@ -111,7 +104,11 @@ class Contest {
   /** The first `#count` are the classes that may win in this cell, ascending. */
   readonly #candidates: Uint16Array;
   #count = 0;
-  #corners: Corners = [0, 0, 0, 0];
+  /** Where the scores of the cell's corners begin. One by one: code that is not compiled yet is slow at taking lists apart. */
+  #topLeft = 0;
+  #topRight = 0;
+  #bottomLeft = 0;
+  #bottomRight = 0;
   /** Score of each candidate at the left end of a row and its change to the right end. */
   readonly #left: Float64Array;
   readonly #change: Float64Array;
@@ -126,16 +123,18 @@ class Contest {
     this.#change = new Float64Array(classes);
   }
 
-  /** Finds the candidates of a cell. */
-  enter(corners: Corners): void {
+  /** Finds the candidates of a cell. @param topLeft position on the grid, like those of the other corners */
+  enter(topLeft: number, topRight: number, bottomLeft: number, bottomRight: number): void {
     const data = this.#data;
     const classes = this.#classes;
+    const a = topLeft * classes;
+    const b = topRight * classes;
+    const c = bottomLeft * classes;
+    const d = bottomRight * classes;
     const largest = this.#largest;
     const candidates = this.#candidates;
-    const [a, b, c, d] = corners;
     let bar = Number.NEGATIVE_INFINITY;
     for (let k = 0; k < classes; k++) {
-      // One by one: lists that are taken apart at once cost code that is not compiled yet a third of its time.
       const p = data[a + k]!;
       const q = data[b + k]!;
       const r = data[c + k]!;
@@ -147,7 +146,10 @@ class Contest {
     let count = 0;
     for (let k = 0; k < classes; k++) if (largest[k]! >= bar) candidates[count++] = k;
     this.#count = count;
-    this.#corners = corners;
+    this.#topLeft = a;
+    this.#topRight = b;
+    this.#bottomLeft = c;
+    this.#bottomRight = d;
   }
 
   /**
@@ -183,11 +185,12 @@ class Contest {
   /** Interpolates down the cell's sides, once per row: across is then one step per pixel and candidate. */
   #enterRow(down: number): void {
     const data = this.#data;
-    const [a, b, c, d] = this.#corners;
     for (let i = 0; i < this.#count; i++) {
       const k = this.#candidates[i]!;
-      const left = data[a + k]! + down * (data[c + k]! - data[a + k]!);
-      const right = data[b + k]! + down * (data[d + k]! - data[b + k]!);
+      const upper = data[this.#topLeft + k]!;
+      const left = upper + down * (data[this.#bottomLeft + k]! - upper);
+      const upperRight = data[this.#topRight + k]!;
+      const right = upperRight + down * (data[this.#bottomRight + k]! - upperRight);
       this.#left[i] = left;
       this.#change[i] = right - left;
     }
