@@ -1,7 +1,7 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
 import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
-import { inputByProduct, kernelByPositions } from './kernel-products.ts';
+import { inputByProduct, kernelByColumns, kernelByPositions } from './kernel-products.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -133,23 +133,6 @@ function columns(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(reduceSum(matmul(rows, all), { axes: [0], keepdims: 0 }), outputs, depth, kernel);
 }
 
-/** Channels first, then images and places in one axis: the output's gradient, and the input as each position sees it. */
-function channelsFirst(convolution: Convolution, sizes: Sizes): { rows: Tensor; seen: Tensor[] } {
-  const { x, g, settings } = convolution;
-  const { outputs, depth, rank } = sizes;
-  const perm = [1, 0, ...range(rank).map(i => i + 2)];
-  const rows = reshape(transpose(g, { perm }), [settings.group, outputs / settings.group, -1]);
-  const all = views(transpose(x, { perm }), convolution, sizes);
-  return { rows, seen: all.map(view => reshape(view, [settings.group, depth, -1])) };
-}
-
-/** One product of matrices in all. */
-function product(convolution: Convolution, sizes: Sizes): Tensor {
-  const { rows, seen } = channelsFirst(convolution, sizes);
-  const all = transpose(concat(seen, { axis: 1 }), { perm: [0, 2, 1] });
-  return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
-}
-
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
 function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: readonly number[]): Tensor {
   const apart = reshape(sums, [outputs, count(kernel), depth]);
@@ -182,8 +165,8 @@ function depthwise(convolution: Convolution, sizes: Sizes): Tensor {
 const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes: Sizes) => Tensor>> = {
   shifted,
   columns,
-  product,
-  taps: ({ x, g, settings }, { kernel }) => kernelByPositions(x, g, kernel, settings),
+  product: ({ x, g, settings }, { kernel }) => kernelByColumns({ x, g, kernel, settings }),
+  taps: ({ x, g, settings }, { kernel }) => kernelByPositions({ x, g, kernel, settings }),
   image,
   depthwise,
   pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),
@@ -193,8 +176,10 @@ const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes:
 /** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
 const fewChannels = 8;
 
-/** From this many weights per position on one product of all positions is faster than one for each. */
+/** From this many weights per position on a copy of the input for each costs less than moved copies; on maps this wide, from more on. */
 const manyWeights = 2 ** 13;
+const manyOnWideMaps = 2 ** 14 + 1;
+const wide = 9;
 
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
 const manyPositions = 25;
@@ -217,7 +202,13 @@ export function kernelForm(convolution: Convolution): KernelForm {
   if (depth === 1 && outputs === group) return depthwiseForm(convolution, kernel);
   const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
   if (depth < fewChannels && fixed) return 'image';
-  return outputs * depth < manyWeights ? 'taps' : 'product';
+  const many = isWide(convolution) ? manyOnWideMaps : manyWeights;
+  return outputs * depth < many ? 'taps' : 'product';
+}
+
+function isWide({ x, settings: { strides } }: Convolution): boolean {
+  const columns = x.dims.at(-1);
+  return allOne(strides) && typeof columns === 'number' && columns >= wide;
 }
 
 function depthwiseForm({ x, g, settings }: Convolution, kernel: readonly number[]): KernelForm {
