@@ -11,6 +11,7 @@ import {
   log,
   mul,
   type Op,
+  pad,
   reduceMax,
   reduceMean,
   reduceSum,
@@ -34,6 +35,7 @@ export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
       if (node.op === 'ReduceSum' || node.op === 'ReduceMean') return perChannelOf(node, inputs[0]!);
       if (node.op === 'LogSoftmax') return logSoftmaxOf(inputs[0]!, node.attributes.axis);
       if (node.op === 'Conv' || node.op === 'ConvTranspose') return depthwiseOf(node, inputs);
+      if (node.op === 'Pad') return padOf(node, inputs[0]!);
       return node.op === 'Resize' ? resizeOf(node, inputs[0]!) : undefined;
     },
   });
@@ -116,6 +118,32 @@ function logSoftmaxOf(x: Tensor, axis: number): readonly Tensor[] | undefined {
   if (axis === -1 || axis === x.dims.length - 1) return undefined;
   const shifted = sub(x, reduceMax(x, { axes: [axis] }));
   return [sub(shifted, log(reduceSum(exp(shifted), { axes: [axis] })))];
+}
+
+/**
+ * Padding of as few axes as there can be: neighbours that get none are one with the axis before them. A third of the time, less
+ * where they are short.
+ */
+function padOf(
+  { attributes: { pads, mode, value }, outputs: [y] }: NodeOf<'Pad'>,
+  x: Tensor,
+): readonly Tensor[] | undefined {
+  const { dims } = x;
+  if (mode !== 'constant' || !isKnown(dims) || !isKnown(y!.dims)) return undefined;
+  const merged: { size: number; before: number; after: number }[] = [];
+  for (const [axis, size] of dims.entries()) {
+    const [before, after] = [pads[axis]!, pads[axis + dims.length]!];
+    const last = merged.at(-1);
+    if (before !== 0 || after !== 0 || !last) merged.push({ size, before, after });
+    else Object.assign(last, { size: last.size * size, before: last.before * size, after: last.after * size });
+  }
+  if (merged.length === dims.length) return undefined;
+  const flat = reshape(
+    x,
+    merged.map(({ size }) => size),
+  );
+  const all = [...merged.map(({ before }) => before), ...merged.map(({ after }) => after)];
+  return [reshape(pad(flat, { pads: all, mode, value }), y!.dims)];
 }
 
 /** Above this size of an axis a product with its matrix costs more than the interpolation itself. */
