@@ -2,7 +2,7 @@
 import { positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
+import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { constant, type Tensor } from './tensor.ts';
 
 type Settings = Attributes['Conv'];
@@ -122,16 +122,25 @@ export function kernelByColumns(of: KernelProduct): Tensor {
   const { outputs, depth } = channelsOf(of);
   const { group } = settings;
   const layout = kernel.every(size => size === 1) ? channelsFirst : layoutOf(x, settings);
-  const seen = columnsSeen(of, layout).map(view => reshape(view, [group, depth, 1, -1]));
+  const seen = columnsSeen({ x, to: spatialSizes(g), kernel, settings }, layout).map(view =>
+    reshape(view, [group, depth, 1, -1]),
+  );
   const columns = reshape(concat(seen, { axis: 2 }), [group, depth * seen.length, -1]);
   const rows = reshape(layout.turned(g), [group, outputs / group, -1]);
   return reshape(placesSummed(rows, columns), [outputs, depth, ...kernel]);
 }
 
-/** The input as each position of the kernel sees it, of the size of g. */
-function columnsSeen({ x, g, kernel, settings }: KernelProduct, { first, turned }: Layout): Tensor[] {
+interface Window {
+  readonly x: Tensor;
+  /** Sizes of what the convolution gives. */
+  readonly to: readonly number[];
+  readonly kernel: readonly number[];
+  readonly settings: Omit<Settings, 'group'>;
+}
+
+/** The input as each position of the kernel sees it. */
+function columnsSeen({ x, to, kernel, settings }: Window, { first, turned }: Layout): Tensor[] {
   const { strides, pads, dilations } = settings;
-  const to = spatialSizes(g);
   const axes = range(to.length).map(i => first + i);
   const margins = axes.map((axis, i) => ({ axis, before: pads[i]!, after: pads[i + to.length]! }));
   const map = withMargins(turned(x), margins);
@@ -190,6 +199,26 @@ function allPairs(
   const sums = placesSummed(concat(a, { axis: 1 }), concat(b, { axis: 1 }));
   const apart = reshape(sums, [group, a.length, outputs / group, b.length, depth]);
   return transpose(apart, { perm: [0, 2, 4, 1, 3] });
+}
+
+/**
+ * y = Conv(x, w) in one group, as one product of matrices. For small maps, on which a convolution's product per image is narrow.
+ * @param x [N,C,…] of known sizes
+ */
+export function convolvedByColumns(
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  window: Omit<Window, 'x' | 'kernel'>,
+): Tensor {
+  const [outputs, depth, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
+  const seen = columnsSeen({ ...window, x, kernel }, { first: 1, turned: imagesLast });
+  const each = seen.map(view => reshape(view, [depth, 1, -1]));
+  const columns = reshape(concat(each, { axis: 1 }), [depth * seen.length, -1]);
+  const [images] = x.dims as readonly [number];
+  const sums = reshape(matmul(reshape(w, [outputs, -1]), columns), [-1, images]);
+  const y = reshape(transpose(sums, { perm: [1, 0] }), [images, outputs, ...window.to]);
+  return bias ? add(y, reshape(bias, [1, -1, ...kernel.map(() => 1)])) : y;
 }
 
 /** [N,C,h,w] → [h,w,N·C], as one exchange of two axes. */

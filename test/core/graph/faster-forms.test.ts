@@ -35,6 +35,13 @@ function add(what: string, gone: string | undefined, inputs: InputTensor[], y: T
   add('depthwise on few images stays', undefined, [a, k], ops.conv(a, k, undefined, depthwise));
 }
 {
+  const [a, k, b] = [x(8, 64, 4, 3), w(64, 64, 3, 2), input('bias', 'float32', [64])];
+  const wide = { pads: [1, 2, 0, 1], dilations: [1, 2] };
+  add('on few places', 'Conv', [a, k], ops.conv(a, k, undefined, { pads: [1, 1, 1, 0] }));
+  add('on few places with bias, dilations, uneven padding', 'Conv', [a, k, b], ops.conv(a, k, b, wide));
+  add('on few places with strides stays', undefined, [a, k], ops.conv(a, k, undefined, { strides: [2, 2] }));
+}
+{
   const a = x(2, 5, 4, 3);
   add('log softmax over channels', 'LogSoftmax', [a], ops.logSoftmax(ops.mul(a, constant(40)), { axis: 1 }));
   add('log softmax over the last axis stays', undefined, [a], ops.logSoftmax(a, { axis: 3 }));
