@@ -1,7 +1,8 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
+import { canHalve, kernelByHalves } from './depthwise-halves.ts';
 import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
-import { inputByProduct, kernelByPositions } from './kernel-products.ts';
+import { inputByProduct, kernelByColumns, kernelByPositions } from './kernel-products.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -23,7 +24,16 @@ export interface Convolution {
 }
 
 export type InputForm = 'flipped' | 'transposed' | 'gathered';
-export type KernelForm = 'shifted' | 'columns' | 'product' | 'taps' | 'image' | 'depthwise' | 'pairs' | 'rows';
+export type KernelForm =
+  | 'shifted'
+  | 'columns'
+  | 'product'
+  | 'taps'
+  | 'image'
+  | 'depthwise'
+  | 'pairs'
+  | 'rows'
+  | 'halves';
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -133,23 +143,6 @@ function columns(convolution: Convolution, sizes: Sizes): Tensor {
   return fromColumns(reduceSum(matmul(rows, all), { axes: [0], keepdims: 0 }), outputs, depth, kernel);
 }
 
-/** Channels first, then images and places in one axis: the output's gradient, and the input as each position sees it. */
-function channelsFirst(convolution: Convolution, sizes: Sizes): { rows: Tensor; seen: Tensor[] } {
-  const { x, g, settings } = convolution;
-  const { outputs, depth, rank } = sizes;
-  const perm = [1, 0, ...range(rank).map(i => i + 2)];
-  const rows = reshape(transpose(g, { perm }), [settings.group, outputs / settings.group, -1]);
-  const all = views(transpose(x, { perm }), convolution, sizes);
-  return { rows, seen: all.map(view => reshape(view, [settings.group, depth, -1])) };
-}
-
-/** One product of matrices in all. */
-function product(convolution: Convolution, sizes: Sizes): Tensor {
-  const { rows, seen } = channelsFirst(convolution, sizes);
-  const all = transpose(concat(seen, { axis: 1 }), { perm: [0, 2, 1] });
-  return fromColumns(matmul(rows, all), sizes.outputs, sizes.depth, sizes.kernel);
-}
-
 /** [group,M/group,positions·C/group] → [M,C/group,…]. */
 function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: readonly number[]): Tensor {
   const apart = reshape(sums, [outputs, count(kernel), depth]);
@@ -182,19 +175,25 @@ function depthwise(convolution: Convolution, sizes: Sizes): Tensor {
 const kernelForms: Readonly<Record<KernelForm, (convolution: Convolution, sizes: Sizes) => Tensor>> = {
   shifted,
   columns,
-  product,
-  taps: ({ x, g, settings }, { kernel }) => kernelByPositions(x, g, kernel, settings),
+  product: ({ x, g, settings }, { kernel }) => kernelByColumns({ x, g, kernel, settings }),
+  taps: ({ x, g, settings }, { kernel }) => kernelByPositions({ x, g, kernel, settings }),
   image,
   depthwise,
   pairs: ({ x, g, settings }, { kernel }) => kernelByPairs(x, g, kernel, settings),
   rows: ({ x, g, settings }, { kernel }) => kernelByRows(x, g, kernel, settings),
+  halves: ({ x, g, settings }, { kernel }) => kernelByHalves(x, g, kernel, settings),
 };
 
 /** Below this many channels per group the copies of the input cost more than one convolution with whole images. */
 const fewChannels = 8;
 
-/** From this many weights per position on one product of all positions is faster than one for each. */
+/** From this many weights per position on a copy of the input for each costs less than moved copies; on maps this wide, from more on. */
 const manyWeights = 2 ** 13;
+const manyOnWideMaps = 2 ** 14 + 1;
+const wide = 9;
+
+/** Up to this many positions copies of one group's few channels cost less than that. */
+const fewPositions = 9;
 
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
 const manyPositions = 25;
@@ -204,6 +203,9 @@ const fewPairs = 10_000;
 
 /** Up to this many columns one per channel and row of the kernel does. */
 const fewColumns = 64;
+
+/** From this many on, where halves are as wide as the matrices' own blocks, one for each half. */
+const manyColumns = 24;
 
 /**
  * Which form of the kernel's gradient is fastest (`npm run bench -- convolution`): products of matrices, as long as the
@@ -216,15 +218,22 @@ export function kernelForm(convolution: Convolution): KernelForm {
   if (isPointwise(convolution, kernel)) return pointwiseForm(convolution, outputs * depth);
   if (depth === 1 && outputs === group) return depthwiseForm(convolution, kernel);
   const fixed = convolution.x.dims.every(dim => typeof dim === 'number');
-  if (depth < fewChannels && fixed) return 'image';
-  return outputs * depth < manyWeights ? 'taps' : 'product';
+  if (depth < fewChannels && fixed) return group === 1 && count(kernel) <= fewPositions ? 'columns' : 'image';
+  const many = isWide(convolution) ? manyOnWideMaps : manyWeights;
+  return outputs * depth < many ? 'taps' : 'product';
+}
+
+function isWide({ x, settings: { strides } }: Convolution): boolean {
+  const columns = x.dims.at(-1);
+  return allOne(strides) && typeof columns === 'number' && columns >= wide;
 }
 
 function depthwiseForm({ x, g, settings }: Convolution, kernel: readonly number[]): KernelForm {
   const [from, to] = [x, g].map(({ dims }) => dims.slice(2));
   if (isKnown(from!) && isKnown(to!)) {
     if (count(from) * count(to) <= fewPairs) return 'pairs';
-    if (kernel.length === 2 && from[1]! <= fewColumns) return 'rows';
+    const wide = from[1]! >= manyColumns && canHalve(from, to, kernel, settings);
+    if (kernel.length === 2 && from[1]! <= fewColumns) return wide ? 'halves' : 'rows';
   }
   if (allOne(settings.strides) && count(kernel) < manyPositions) return 'depthwise';
   return x.dims.every(dim => typeof dim === 'number') ? 'image' : 'product';
@@ -240,12 +249,14 @@ function pointwiseForm({ x, g }: Convolution, weights: number): KernelForm {
 
 /** The forms that can compute the kernel's gradient of a convolution. */
 export function possibleKernelForms(convolution: Convolution): KernelForm[] {
-  const { outputs, depth, rank } = kernelSizes(convolution);
+  const { outputs, depth, kernel, rank } = kernelSizes(convolution);
   const forms: KernelForm[] = ['shifted', 'columns', 'product', 'taps', 'image'];
   if (depth !== 1 || outputs !== convolution.settings.group) return forms;
   const places = count(spatialSizes(convolution.x)) * count(spatialSizes(convolution.g));
   const pairs = places <= 10 * fewPairs ? (['pairs'] as const) : [];
-  return [...forms, 'depthwise', ...(rank === 2 ? (['rows'] as const) : []), ...pairs];
+  const { x, g, settings } = convolution;
+  const halves = canHalve(spatialSizes(x), spatialSizes(g), kernel, settings) ? (['halves'] as const) : [];
+  return [...forms, 'depthwise', ...(rank === 2 ? (['rows'] as const) : []), ...halves, ...pairs];
 }
 
 /**

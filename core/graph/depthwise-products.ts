@@ -6,7 +6,7 @@ import { type ConstantTensor, constant, constantData, type Tensor } from './tens
 
 type Settings = Pick<Attributes['Conv'], 'strides' | 'pads' | 'dilations'>;
 
-const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
+export const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
 /** Every position of a kernel or place of a map, row-major. */
@@ -23,7 +23,7 @@ interface Window {
 }
 
 /** Which place of the map a position of the kernel sees from each place of the result: ones in [from · to, kernel]. */
-function pairsSeen({ from, to, kernel, settings: { strides, pads, dilations } }: Window): ConstantTensor {
+export function pairsSeen({ from, to, kernel, settings: { strides, pads, dilations } }: Window): ConstantTensor {
   const [places, taps] = [count(to), count(kernel)];
   const data = new Float32Array(count(from) * places * taps);
   const targets = positions(to);
@@ -96,7 +96,7 @@ function columnsSeen(window: Window, { seen, ways, wide, turned }: Sides): Tenso
 }
 
 /** Zeros above and below every map, or, below zero, rows taken away. */
-const heightened = (map: Tensor, above: number, below: number): Tensor =>
+export const heightened = (map: Tensor, above: number, below: number): Tensor =>
   above === 0 && below === 0 ? map : pad(map, { pads: [0, 0, above, 0, 0, 0, below, 0] });
 
 /**

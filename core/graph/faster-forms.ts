@@ -2,6 +2,7 @@
 import { ownStatistics } from './batch-statistics.ts';
 import { convolvedByProducts, sentBackByProducts } from './depthwise-products.ts';
 import { isGradient } from './gradients.ts';
+import { convolvedByColumns } from './kernel-products.ts';
 import {
   type Attributes,
   applyOp,
@@ -11,6 +12,7 @@ import {
   log,
   mul,
   type Op,
+  pad,
   reduceMax,
   reduceMean,
   reduceSum,
@@ -33,7 +35,9 @@ export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
       if (node.op === 'BatchNormalization') return fromCentred(node, inputs, replaced);
       if (node.op === 'ReduceSum' || node.op === 'ReduceMean') return perChannelOf(node, inputs[0]!);
       if (node.op === 'LogSoftmax') return logSoftmaxOf(inputs[0]!, node.attributes.axis);
+      if (node.op === 'Conv' && node.attributes.group === 1) return onFewPlaces(node, inputs);
       if (node.op === 'Conv' || node.op === 'ConvTranspose') return depthwiseOf(node, inputs);
+      if (node.op === 'Pad') return padOf(node, inputs[0]!);
       return node.op === 'Resize' ? resizeOf(node, inputs[0]!) : undefined;
     },
   });
@@ -118,6 +122,32 @@ function logSoftmaxOf(x: Tensor, axis: number): readonly Tensor[] | undefined {
   return [sub(shifted, log(reduceSum(exp(shifted), { axes: [axis] })))];
 }
 
+/**
+ * Padding of as few axes as there can be: neighbours that get none are one with the axis before them. A third of the time, less
+ * where they are short.
+ */
+function padOf(
+  { attributes: { pads, mode, value }, outputs: [y] }: NodeOf<'Pad'>,
+  x: Tensor,
+): readonly Tensor[] | undefined {
+  const { dims } = x;
+  if (mode !== 'constant' || !isKnown(dims) || !isKnown(y!.dims)) return undefined;
+  const merged: { size: number; before: number; after: number }[] = [];
+  for (const [axis, size] of dims.entries()) {
+    const [before, after] = [pads[axis]!, pads[axis + dims.length]!];
+    const last = merged.at(-1);
+    if (before !== 0 || after !== 0 || !last) merged.push({ size, before, after });
+    else Object.assign(last, { size: last.size * size, before: last.before * size, after: last.after * size });
+  }
+  if (merged.length === dims.length) return undefined;
+  const flat = reshape(
+    x,
+    merged.map(({ size }) => size),
+  );
+  const all = [...merged.map(({ before }) => before), ...merged.map(({ after }) => after)];
+  return [reshape(pad(flat, { pads: all, mode, value }), y!.dims)];
+}
+
 /** Above this size of an axis a product with its matrix costs more than the interpolation itself. */
 const mostForProduct = 64;
 
@@ -162,6 +192,23 @@ function depthwiseOf(
   if (!isKnown(from) || !isKnown(to) || count(from) * count(to) > fewPairs) return undefined;
   const form = op === 'Conv' ? convolvedByProducts : sentBackByProducts;
   return [form(x!, w!, bias, { to, settings: attributes })];
+}
+
+/** Up to this many places of the result, with this many channels at least, one product over all images beats one for each. */
+const fewPlaces = 49;
+const manyChannels = 64;
+
+/** Convolutions on small maps, while their kernels change: with others the runtime has forms of its own. */
+function onFewPlaces(
+  { attributes, outputs: [y] }: NodeOf<'Conv'>,
+  [x, w, bias]: readonly Tensor[],
+): readonly Tensor[] | undefined {
+  if (w!.kind === 'constant' || !isKnown(x!.dims) || !isKnown(y!.dims)) return undefined;
+  const [outputs, depth, ...kernel] = w!.dims as readonly [number, number, ...number[]];
+  const to = y!.dims.slice(2);
+  const plain = attributes.strides.every(stride => stride === 1) && !isSingle(kernel);
+  const narrow = count(to) <= fewPlaces && x!.dims[0]! >= manyImages && Math.min(outputs, depth) >= manyChannels;
+  return plain && narrow ? [convolvedByColumns(x!, w!, bias, { to, settings: attributes })] : undefined;
 }
 
 const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);

@@ -41,6 +41,7 @@ import {
 import { averagePoolGradient, maxPoolGradient } from './pooling-gradients.ts';
 import { countAlong, sizesOf, zerosLike } from './sizes-of.ts';
 import { constant, type NodeOf, type Tensor } from './tensor.ts';
+import { momentOf, remember, throughWidening, wideningOf } from './widened-statistics.ts';
 
 /**
  * Given a node and the gradient of each of its outputs (zeros where none flows), the gradient of each input. A result
@@ -110,8 +111,9 @@ const batchNormalization: Rule<'BatchNormalization'> = (g, node) => {
   const slope = mul(scale, inverse);
   const own = ownStatistics(node);
   const total = reduceSum(g, { axes, keepdims: 0 });
+  const widening = own && wideningOf(x);
   const centred = own?.centred ?? sub(x, perChannel(mean, x));
-  const moment = reduceSum(mul(g, centred), { axes, keepdims: 0 });
+  const moment = widening ? momentOf(g, widening, own, total) : reduceSum(mul(g, centred), { axes, keepdims: 0 });
   const dScale = mul(moment, inverse);
   if (own) return [throughBatch(g, own, { slope, total, along: mul(dScale, inverse) }), dScale, total];
   const dVariance = mul(mul(constant(-0.5), mul(slope, mul(inverse, inverse))), moment);
@@ -124,14 +126,15 @@ const batchNormalization: Rule<'BatchNormalization'> = (g, node) => {
  */
 function throughBatch(
   g: Tensor,
-  { centred, count }: BatchStatistics,
+  statistics: BatchStatistics,
   { slope, total, along }: { slope: Tensor; total: Tensor; along: Tensor },
 ): Tensor {
+  const { centred, count } = statistics;
   const share = constant(1 / count);
   const channels = knownSizes([g.dims[1]!], 'the number of channels');
   const [zeros, ones] = [0, 1].map(value => constant(new Float32Array(channels[0]!).fill(value), channels));
   const away = scaleAndShift(centred, mul(along, share), mul(total, share), zeros!, ones!, { epsilon: 0 });
-  return mul(sub(g, away), perChannel(slope, g));
+  return remember(mul(sub(g, away), perChannel(slope, g)), { g, statistics, slope, total, along });
 }
 
 const layerNormalization: Rule<'LayerNormalization'> = (g, { inputs: [x, scale], attributes: { axis, epsilon } }) => {
@@ -186,7 +189,9 @@ const generalProduct: Rule<'Gemm'> = (g, { inputs: [a, b], attributes: { alpha, 
   return [dA, dB, beta === 1 ? g : mul(g, constant(beta))];
 };
 
-const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], attributes }) => {
+const convolution: Rule<'Conv'> = (gradient, { inputs: [x, w], outputs: [y], attributes }) => {
+  const widened = throughWidening(gradient, y!);
+  if (widened) return widened;
   const { g, slope } = withoutSlope(gradient, w!);
   const along = slope && reshape(slope, [-1, ...w!.dims.slice(1).map(() => 1)]);
   const scaled = along ? mul(w!, along) : w!;

@@ -2,7 +2,7 @@
 import { positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
+import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { constant, type Tensor } from './tensor.ts';
 
 type Settings = Attributes['Conv'];
@@ -24,10 +24,14 @@ function layoutOf(x: Tensor, { strides }: Settings): Layout {
   const spatial = spatialSizes(x);
   const [images] = x.dims;
   const short = spatial.at(-1)! <= fewColumns || strides.some(stride => stride > 1);
-  return short && typeof images === 'number' && images >= manyImages
-    ? { first: 1, turned: imagesLast }
-    : { first: 2, turned: map => transpose(map, { perm: [1, 0, ...range(spatial.length).map(i => i + 2)] }) };
+  return short && typeof images === 'number' && images >= manyImages ? { first: 1, turned: imagesLast } : channelsFirst;
 }
+
+/** [N,C,…] → [C,N,…]. */
+const channelsFirst: Layout = {
+  first: 2,
+  turned: map => transpose(map, { perm: [1, 0, ...range(map.dims.length).slice(2)] }),
+};
 
 /** [N,C,…] → [C,…,N], as one exchange of two axes. */
 function imagesLast(map: Tensor): Tensor {
@@ -90,34 +94,131 @@ function once(make: (key: readonly number[]) => Tensor): (...key: number[]) => T
   };
 }
 
-/**
- * The gradient for the kernel [M,C/group,…]. A position's place on the first axis moves g, its place on the others the input:
- * 3×3 positions need two moved copies of each, instead of nine of one.
- * @param x [N,C,…] of known sizes but N
- * @param g [N,M,…], the gradient of the convolution's output
- */
-export function kernelByPositions(x: Tensor, g: Tensor, kernel: readonly number[], settings: Settings): Tensor {
-  const { strides, group } = settings;
+/** What gives the kernel's gradient. */
+interface KernelProduct {
+  /** [N,C,…] of known sizes but N. */
+  readonly x: Tensor;
+  /** [N,M,…], the gradient of the convolution's output. */
+  readonly g: Tensor;
+  readonly kernel: readonly number[];
+  readonly settings: Settings;
+}
+
+/** M and C/group. */
+function channelsOf({ x, g, settings: { group } }: KernelProduct): { outputs: number; depth: number } {
   const [channels, outputs] = knownSizes([x.dims[1]!, g.dims[1]!], 'the numbers of channels') as [number, number];
+  return { outputs, depth: channels / group };
+}
+
+/** [group,a,places] · [group,b,places] → [group,a,b]. */
+const placesSummed = (a: Tensor, b: Tensor): Tensor => matmul(a, transpose(b, { perm: [0, 2, 1] }));
+
+/**
+ * The gradient for the kernel [M,C/group,…]: one product with the input as every position sees it. The copies stand in the order
+ * of the kernel, so that the result needs no other.
+ */
+export function kernelByColumns(of: KernelProduct): Tensor {
+  const { x, g, kernel, settings } = of;
+  const { outputs, depth } = channelsOf(of);
+  const { group } = settings;
+  const layout = kernel.every(size => size === 1) ? channelsFirst : layoutOf(x, settings);
+  const seen = columnsSeen({ x, to: spatialSizes(g), kernel, settings }, layout).map(view =>
+    reshape(view, [group, depth, 1, -1]),
+  );
+  const columns = reshape(concat(seen, { axis: 2 }), [group, depth * seen.length, -1]);
+  const rows = reshape(layout.turned(g), [group, outputs / group, -1]);
+  return reshape(placesSummed(rows, columns), [outputs, depth, ...kernel]);
+}
+
+interface Window {
+  readonly x: Tensor;
+  /** Sizes of what the convolution gives. */
+  readonly to: readonly number[];
+  readonly kernel: readonly number[];
+  readonly settings: Omit<Settings, 'group'>;
+}
+
+/** The input as each position of the kernel sees it. */
+function columnsSeen({ x, to, kernel, settings }: Window, { first, turned }: Layout): Tensor[] {
+  const { strides, pads, dilations } = settings;
+  const axes = range(to.length).map(i => first + i);
+  const margins = axes.map((axis, i) => ({ axis, before: pads[i]!, after: pads[i + to.length]! }));
+  const map = withMargins(turned(x), margins);
+  const all = positions(kernel);
+  if (all.length === 1 && `${axes.map(axis => map.dims[axis])}` === `${to}`) return [map];
+  return all.map(position => {
+    const starts = position.map((k, i) => k * dilations[i]!);
+    const ends = starts.map((start, i) => start + (to[i]! - 1) * strides[i]! + 1);
+    return slice(map, { starts, ends, axes, steps: strides });
+  });
+}
+
+/**
+ * The gradient for the kernel [M,C/group,…] with few copies of the maps. A position's place on the first axis moves g, its place on
+ * the others the input: 3×3 positions need two moved copies of each, instead of nine of one.
+ */
+export function kernelByPositions(of: KernelProduct): Tensor {
+  const { x, g, kernel, settings } = of;
+  const { strides, group } = settings;
+  const { outputs, depth } = channelsOf(of);
   const [from, to] = [spatialSizes(x), spatialSizes(g)];
   const rows = Math.ceil(from[0]! / strides[0]!);
   const { first, turned } = layoutOf(x, settings);
   const gradient = turned(g);
-  const moved = once(([by]) => withMargins(gradient, [{ axis: first, before: by!, after: rows - to[0]! - by! }]));
-  const view = once(viewsOf(x, g, rows, settings));
-  const depth = channels / group;
+  const moved = once(([by]) => {
+    const map = withMargins(gradient, [{ axis: first, before: by!, after: rows - to[0]! - by! }]);
+    return reshape(map, [group, outputs / group, -1]);
+  });
+  const view = viewsOf(x, g, rows, settings);
+  const seen = once(starts => reshape(view(starts), [group, depth, -1]));
+  const starts = positions(kernel).map(position => startsOf(settings, position));
+  // Nothing but padding.
+  const isBlind = (at: readonly number[]) =>
+    at.some((start, i) => start >= from[i]! || start + (to[i]! - 1) * strides[i]! < 0);
+  if (strides.every(stride => stride === 1) && !starts.some(isBlind)) {
+    const behind = [...new Set(starts.map(([start]) => start!))].map(start => moved(start));
+    const others = starts.slice(0, starts.length / kernel[0]!).map(([, ...rest]) => seen(0, ...rest));
+    return reshape(allPairs(behind, others, { group, outputs, depth }), [outputs, depth, ...kernel]);
+  }
   const weights = outputs * depth;
-  const each = positions(kernel).map(position => {
-    const [start, ...rest] = startsOf(settings, position) as [number, ...number[]];
-    // Nothing but padding.
-    const blind = [start, ...rest].some((at, i) => at >= from[i]! || at + (to[i]! - 1) * strides[i]! < 0);
-    if (blind) return constant(new Float32Array(weights), [1, weights]);
-    const behind = reshape(moved(Math.floor(start / strides[0]!)), [group, outputs / group, -1]);
-    const seen = reshape(view(modulo(start, strides[0]!), ...rest), [group, depth, -1]);
-    return reshape(matmul(behind, transpose(seen, { perm: [0, 2, 1] })), [1, weights]);
+  const each = starts.map(([start, ...rest]) => {
+    if (isBlind([start!, ...rest])) return constant(new Float32Array(weights), [1, weights]);
+    const behind = moved(Math.floor(start! / strides[0]!));
+    return reshape(placesSummed(behind, seen(modulo(start!, strides[0]!), ...rest)), [1, weights]);
   });
   const all = each.length === 1 ? each[0]! : transpose(concat(each, { axis: 0 }), { perm: [1, 0] });
   return reshape(all, [outputs, depth, ...kernel]);
+}
+
+/** One product of everything on one side with everything on the other: [M,C/group,a,b]. */
+function allPairs(
+  a: readonly Tensor[],
+  b: readonly Tensor[],
+  { group, outputs, depth }: { group: number; outputs: number; depth: number },
+): Tensor {
+  const sums = placesSummed(concat(a, { axis: 1 }), concat(b, { axis: 1 }));
+  const apart = reshape(sums, [group, a.length, outputs / group, b.length, depth]);
+  return transpose(apart, { perm: [0, 2, 4, 1, 3] });
+}
+
+/**
+ * y = Conv(x, w) in one group, as one product of matrices. For small maps, on which a convolution's product per image is narrow.
+ * @param x [N,C,…] of known sizes
+ */
+export function convolvedByColumns(
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  window: Omit<Window, 'x' | 'kernel'>,
+): Tensor {
+  const [outputs, depth, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
+  const seen = columnsSeen({ ...window, x, kernel }, { first: 1, turned: imagesLast });
+  const each = seen.map(view => reshape(view, [depth, 1, -1]));
+  const columns = reshape(concat(each, { axis: 1 }), [depth * seen.length, -1]);
+  const [images] = x.dims as readonly [number];
+  const sums = reshape(matmul(reshape(w, [outputs, -1]), columns), [-1, images]);
+  const y = reshape(transpose(sums, { perm: [1, 0] }), [images, outputs, ...window.to]);
+  return bias ? add(y, reshape(bias, [1, -1, ...kernel.map(() => 1)])) : y;
 }
 
 /** [N,C,h,w] → [h,w,N·C], as one exchange of two axes. */

@@ -86,14 +86,17 @@ function byDefinition({ settings, ...tensors }: Convolution, x: Value, w: Value,
   return { dX, dW };
 }
 
+const valuesFor = ({ x, w, g }: Convolution, seed: number): [Value, Value, Value] => {
+  const random = new Random(seed);
+  const of = ({ dims }: { dims: readonly Dim[] }) => noise(dims as readonly number[], random);
+  return [of(x), of(w), of(g)];
+};
+
 test('all forms, any strides, pads, dilations and groups', async () => {
   await fc.assert(
     fc.asyncProperty(shapes, fc.integer(), async (shape, seed) => {
       const convolution = convolutionOf(shape);
-      const random = new Random(seed);
-      const [x, w, g] = [convolution.x, convolution.w, convolution.g].map(({ dims }) =>
-        noise(dims as readonly number[], random),
-      ) as [Value, Value, Value];
+      const [x, w, g] = valuesFor(convolution, seed);
       const { dX, dW } = byDefinition(convolution, x, w, g);
       const covered = shape.pads.every((size, i) => size <= (shape.kernel[i % 2]! - 1) * shape.dilations[i % 2]!);
       const plain = shape.group === 1 && shape.strides.every(stride => stride === 1);
@@ -109,6 +112,34 @@ test('all forms, any strides, pads, dilations and groups', async () => {
     }),
     { numRuns: 25, seed: 4 },
   );
+});
+
+/** As wide as the output, stride 1: what has halves. */
+const halved: fc.Arbitrary<Shape> = fc
+  .record({ batch: one(1, 2), height: one(1, 5), half: one(2, 5), group: one(1, 3), rows: one(1, 4), reach: one(0, 2) })
+  .chain(({ batch, height, half, group, rows, reach }) =>
+    fc.tuple(one(0, 3), one(0, 3), one(0, 2 * reach)).map(([above, below, before]) => ({
+      batch,
+      size: [height + rows, 2 * half],
+      ...{ group, depth: 1, perGroup: 1, kernel: [rows, 1 + 2 * reach], strides: [1, 1], dilations: [1, 1] },
+      pads: [above, before, below, 2 * reach - before],
+    })),
+  );
+
+test('halves of wide maps, any padding', async () => {
+  let checked = 0;
+  await fc.assert(
+    fc.asyncProperty(halved, fc.integer(), async (shape, seed) => {
+      const convolution = convolutionOf(shape);
+      if (!possibleKernelForms(convolution).includes('halves')) return;
+      const [x, w, g] = valuesFor(convolution, seed);
+      const [{ data }] = (await run([kernelGradient(convolution, 'halves')], { x, w, g })) as [Value];
+      expect(relativeError(data, byDefinition(convolution, x, w, g).dW)).toBeLessThan(1e-5);
+      checked++;
+    }),
+    { numRuns: 30, seed: 4 },
+  );
+  expect(checked).toBeGreaterThan(15);
 });
 
 describe('the form is chosen by shape', () => {
@@ -130,10 +161,13 @@ describe('the form is chosen by shape', () => {
     ['3×3, many channels of a batch', { batch: 8, depth: 64, perGroup: 64 }, 'gathered', 'taps'],
     ['1×1', { kernel: [1, 1], pads: [0, 0, 0, 0] }, 'flipped', 'shifted'],
     ['1×1 on few places', { kernel: [1, 1], pads: [0, 0, 0, 0], size: [1, 1] }, 'flipped', 'product'],
-    ['colours', { depth: 3, strides: [2, 2] }, 'transposed', 'image'],
+    ['colours', { depth: 3, strides: [2, 2] }, 'transposed', 'columns'],
+    ['colours, large kernel', { depth: 3, kernel: [7, 7], pads: [3, 3, 3, 3] }, 'flipped', 'image'],
+    ['3×3 on wide maps', { size: [16, 16], depth: 128, perGroup: 128 }, 'flipped', 'taps'],
     ['depthwise', { group: 16, depth: 1, perGroup: 1 }, 'flipped', 'pairs'],
     ['depthwise at stride 2', { group: 16, depth: 1, perGroup: 1, strides: [2, 2] }, 'transposed', 'pairs'],
     ['depthwise on larger maps', { group: 16, depth: 1, perGroup: 1, size: [20, 20] }, 'flipped', 'rows'],
+    ['depthwise on wide maps', { group: 16, depth: 1, perGroup: 1, size: [20, 30] }, 'flipped', 'halves'],
     ['depthwise on the largest', { group: 16, depth: 1, perGroup: 1, size: [20, 90] }, 'flipped', 'depthwise'],
     ['wide padding', { kernel: [2, 2], pads: [2, 2, 2, 2] }, 'transposed', 'taps'],
   ])('%s', (_name, change, forInput, forKernel) => {

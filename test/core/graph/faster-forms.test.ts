@@ -35,6 +35,13 @@ function add(what: string, gone: string | undefined, inputs: InputTensor[], y: T
   add('depthwise on few images stays', undefined, [a, k], ops.conv(a, k, undefined, depthwise));
 }
 {
+  const [a, k, b] = [x(8, 64, 4, 3), w(64, 64, 3, 2), input('bias', 'float32', [64])];
+  const wide = { pads: [1, 2, 0, 1], dilations: [1, 2] };
+  add('on few places', 'Conv', [a, k], ops.conv(a, k, undefined, { pads: [1, 1, 1, 0] }));
+  add('on few places with bias, dilations, uneven padding', 'Conv', [a, k, b], ops.conv(a, k, b, wide));
+  add('on few places with strides stays', undefined, [a, k], ops.conv(a, k, undefined, { strides: [2, 2] }));
+}
+{
   const a = x(2, 5, 4, 3);
   add('log softmax over channels', 'LogSoftmax', [a], ops.logSoftmax(ops.mul(a, constant(40)), { axis: 1 }));
   add('log softmax over the last axis stays', undefined, [a], ops.logSoftmax(a, { axis: 3 }));
@@ -56,6 +63,21 @@ function add(what: string, gone: string | undefined, inputs: InputTensor[], y: T
   const rate = input('bias', 'float32', []);
   add('numbers beside 1×1 kernels', undefined, [a, rate], ops.sub(ops.mul(rate, a), ops.mul(constant(0.3), a)));
 }
+
+{
+  const a = x(2, 3, 4, 5);
+  add('padding of rows', undefined, [a], ops.pad(a, { pads: [0, 0, 2, 0, 0, 0, -1, 0], value: 3 }));
+  add('padding of images and columns', undefined, [a], ops.pad(a, { pads: [1, 0, 0, 1, 0, 0, 0, 2] }));
+  add('reflected rows stay', undefined, [a], ops.pad(a, { pads: [0, 0, 2, 0, 0, 0, 1, 0], mode: 'reflect' }));
+}
+
+test('axes without padding are one with the axis before them', () => {
+  const a = x(2, 3, 4, 5);
+  const padded = (pads: number[]) => nodesBelow(fasterForms([ops.pad(a, { pads })])).find(({ op }) => op === 'Pad')!;
+  expect(padded([0, 0, 2, 0, 0, 0, -1, 0]).inputs[0]!.dims).toEqual([6, 20]);
+  expect(padded([0, 0, 2, 0, 0, 0, -1, 0]).attributes).toMatchObject({ pads: [0, 10, 0, -5] });
+  expect(padded([1, 0, 0, 1, 0, 0, 0, 2]).inputs[0]!.dims).toEqual([24, 5]);
+});
 
 test('sums and means per channel are taken image by image', async () => {
   const maps = x(3, 6, 5, 4);
