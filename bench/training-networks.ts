@@ -1,14 +1,12 @@
 /** ResNet-18 and MobileNetV2 with random weights, as networks to segment with, and the step that trains them: what the benches of training measure. */
-import ort from 'onnxruntime-node';
-import { fasterForms } from '#core/graph/faster-forms';
 import { crossEntropy } from '#core/graph/losses';
-import type { ModelParts } from '#core/graph/model';
 import * as ops from '#core/graph/ops';
 import { momentum } from '#core/graph/optimizers';
 import { makeTrainable } from '#core/graph/parameters';
 import { constant, input, nodesBelow, scope, type Tensor } from '#core/graph/tensor';
 import { type TrainingStep, trainingStep } from '#core/graph/training-step';
 import { Random } from '#core/random';
+import type { Tensors } from '#pipeline/ports';
 
 export const batch = 16;
 export const size = 112;
@@ -87,12 +85,10 @@ export const networks: Readonly<Record<string, (x: Tensor, layers: Layers) => Te
 export interface TrainedNetwork {
   readonly step: TrainingStep;
   readonly loss: Tensor;
-  /** The loss alone, with the batch's statistics. */
-  readonly forward: ModelParts;
   /** Billions of multiplications and additions that a step nominally asks for: the convolutions, and twice as many backwards. */
   readonly gigaflops: number;
-  /** Of the step; the forward pass reads some of them. */
-  readonly feeds: Readonly<Record<string, ort.Tensor>>;
+  /** A batch and a learning rate; always the same numbers, in new memory. */
+  feeds(): Tensors;
 }
 
 /** A head of 51 classes on the deepest map, enlarged to 56 × 56; loss, momentum, batch statistics. */
@@ -110,10 +106,7 @@ export function trainedNetwork(name: string): TrainedNetwork {
   });
   const loss = scope('loss', () => crossEntropy(outputs[0]!, targets));
   const step = trainingStep({ name, batch: [images, targets], loss, parameters, statistics, optimizer: momentum() });
-  const weights = parameters.map(({ tensor }) => tensor);
-  const [alone] = fasterForms([loss]);
-  const forward = { name, inputs: [images, targets, ...weights], outputs: { loss: alone! } };
-  return { step, loss, forward, gigaflops: gigaflopsOf(loss), feeds: feedsOf(step) };
+  return { step, loss, gigaflops: gigaflopsOf(loss), feeds };
 }
 
 /** The first convolution sends nothing back to the image. */
@@ -126,14 +119,13 @@ function gigaflopsOf(loss: Tensor): number {
 
 const elements = ({ dims }: Pick<Tensor, 'dims'>) => (dims as readonly number[]).reduce((a, b) => a * b, 1);
 
-function feedsOf({ state }: TrainingStep): TrainedNetwork['feeds'] {
+function feeds(): Tensors {
   const random = new Random(2);
   const pixels = Float32Array.from({ length: batch * 3 * size * size }, () => random.normal());
   const labels = BigInt64Array.from({ length: batch * 56 * 56 }, () => BigInt(random.integer(classes)));
   return {
-    images: new ort.Tensor('float32', pixels, [batch, 3, size, size]),
-    targets: new ort.Tensor('int64', labels, [batch, 56, 56]),
-    rate: new ort.Tensor('float32', [0.01], []),
-    ...Object.fromEntries(state.map(({ name, dims, initial }) => [name, new ort.Tensor('float32', initial, dims)])),
+    images: { type: 'float32', dims: [batch, 3, size, size], data: pixels },
+    targets: { type: 'int64', dims: [batch, 56, 56], data: labels },
+    rate: { type: 'float32', dims: [], data: Float32Array.of(0.01) },
   };
 }

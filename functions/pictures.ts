@@ -8,11 +8,9 @@ import type { openCloud } from './cloud.ts';
 const threads = 2;
 
 export function withPictures({ ports, log, settings }: ReturnType<typeof openCloud>): Ports {
-  const models: ModelRunner = {
-    device: settings.device,
-    load: async () => {
-      throw new PermanentError('functions run no models; this stage belongs to a task');
-    },
+  const refuse = async () => {
+    throw new PermanentError('functions run no models; this stage belongs to a task');
   };
+  const models: ModelRunner = { device: settings.device, load: refuse, train: refuse };
   return { ...ports, models, images: new SharpCodec(), log, tuning: { threads }, place: `s3://${settings.bucket}` };
 }

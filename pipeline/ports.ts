@@ -1,4 +1,5 @@
 /** What the pipeline needs from the world. Adapters implement these; test/contracts holds one suite per port. */
+import type { StateGroup } from '#core/graph/step-program';
 import type { RgbImage } from '#core/image/rgb-image';
 import type { LabelledPixels, PixelWork } from '#core/labels/label-pixels';
 
@@ -76,10 +77,8 @@ export interface Model {
   /**
    * Moves the feeds' buffers to the session and back (no copy), so the caller must not touch them meanwhile.
    * @param wanted default: all outputs
-   * @param spent tensors that nobody needs any more: their memory is free before the run begins, not some time after it when
-   *   the heap is collected; they are empty from then on
    */
-  run(feeds: Tensors, wanted?: readonly string[], spent?: Tensors): Promise<RunResult>;
+  run(feeds: Tensors, wanted?: readonly string[]): Promise<RunResult>;
   release(): Promise<void>;
 }
 
@@ -90,10 +89,38 @@ export interface ModelOptions {
   readonly threadsPerSession: number;
   /** Threads inside the session that is used while no other one is. Default: as in the others. */
   readonly threadsAlone?: number;
-  /** The graph needs much memory between its nodes (training): none of it is set aside twice. */
-  readonly largeGraph?: boolean;
   /** The model's bytes are nobody else's: their memory may be moved. */
   readonly given?: boolean;
+}
+
+/** A `StepProgram` as models. */
+export interface TrainingGraphs {
+  readonly gradients: Uint8Array;
+  readonly updates: readonly Uint8Array[];
+  readonly groups: readonly Pick<StateGroup, 'reads' | 'outputs' | 'update'>[];
+}
+
+/** The buffers of every group; each array fills its memory. */
+export type TrainingState = readonly (readonly Float32Array[])[];
+
+export interface UpdateOptions {
+  readonly rate: number;
+  /** Which update it is, 1 at first. */
+  readonly step: number;
+  /** Everything is computed and the state stays as it is: to see how long it takes. */
+  readonly trial?: boolean;
+}
+
+/** Open graphs of a training, and its state while that is here. One call at a time; buffers are moved, never copied. */
+export interface Trainer {
+  put(state: TrainingState): Promise<void>;
+  /** The state as it is now, which is here no longer. */
+  take(): Promise<TrainingState>;
+  /** Loss and metrics of a batch, by name; its buffers are gone. The gradients wait for `update`. */
+  gradients(batch: Tensors): Promise<Readonly<Record<string, number>>>;
+  /** Applies the gradients that wait. */
+  update(options: UpdateOptions): Promise<void>;
+  release(): Promise<void>;
 }
 
 export interface ModelRunner {
@@ -101,6 +128,8 @@ export interface ModelRunner {
   readonly device: string;
   /** @throws PermanentError if the runtime refuses the graph; the message says what and where. */
   load(model: Uint8Array, options: ModelOptions): Promise<Model>;
+  /** @throws PermanentError as `load` */
+  train(graphs: TrainingGraphs, options: { readonly threads: number }): Promise<Trainer>;
 }
 
 /** Does the work per pixel somewhere else than in the thread that asks. */

@@ -2,17 +2,19 @@
 import { PermanentError } from '#core/errors';
 import { readSafetensors, type SavedTensor, writeSafetensors } from '#core/formats/safetensors';
 import { toModel } from '#core/graph/model';
+import type { StateTensor } from '#core/graph/step-parts';
+import type { StepProgram } from '#core/graph/step-program';
 import type { TrainingStep } from '#core/graph/training-step';
 import { fromJson, toJson } from './documents.ts';
 import { mapInOrder } from './in-flight.ts';
-import type { Model, ObjectStore, Ports, Tensors, TensorValue } from './ports.ts';
+import type { ObjectStore, Ports, Tensors, TensorValue, Trainer, TrainingGraphs, TrainingState } from './ports.ts';
 import { beginSlice, SliceOver } from './slices.ts';
 
 /** Everything is a function of the number of the step (from 0 on), so that a run can go on anywhere. */
 export interface TrainingRun {
   /** As people name it, in messages and progress. */
   readonly name: string;
-  readonly step: TrainingStep;
+  readonly step: Pick<TrainingStep, 'program'>;
   readonly budget: { readonly steps: number } | { readonly minutes: number };
   rate(step: number, steps: number): number;
   /** The batch. */
@@ -35,17 +37,15 @@ export interface StepRecord {
 }
 
 export interface Trained {
-  /** The state by name, as the last step left it: parameters, running statistics, what the optimizer keeps. */
+  /** The state by name, as the last step left it: parameters, running statistics, what the optimizer keeps. Parts of larger buffers. */
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly history: readonly StepRecord[];
 }
 
-type State = Record<string, TensorValue>;
-
 interface Position {
   /** Steps done. */
   readonly done: number;
-  readonly state: State;
+  readonly state: TrainingState;
   readonly history: readonly StepRecord[];
 }
 
@@ -62,21 +62,25 @@ const runKeys = (prefix: string) => ({
  *   checkpoint is that of another model
  */
 export async function runTraining(ports: Ports, run: TrainingRun): Promise<Trained> {
-  const bytes = toModel(run.step.model);
-  const hash = hashOf(ports, run.step, bytes);
-  const model = await ports.models.load(bytes, {
-    sessions: 1,
-    threadsPerSession: ports.tuning.threads,
-    largeGraph: true,
-  });
+  const { program } = run.step;
+  const graphs = graphsOf(program);
+  const hash = hashOf(ports, program, graphs);
+  const trainer = await ports.models.train(graphs, { threads: ports.tuning.threads });
   try {
-    const start = await startOf(ports, run, hash);
-    const steps = await settleSteps(ports, run, model, start);
-    return await new Runner(ports, run, model, hash, steps).from(start);
+    const { state, done, history } = await startOf(ports, run, hash);
+    await trainer.put(state);
+    const steps = await settleSteps(ports, run, trainer);
+    return await new Runner(ports, run, { trainer, hash, steps, done, history }).toTheEnd();
   } finally {
-    await model.release();
+    await trainer.release();
   }
 }
+
+export const graphsOf = ({ gradients, updates, groups }: StepProgram): TrainingGraphs => ({
+  gradients: toModel(gradients),
+  updates: updates.map(toModel),
+  groups: groups.map(({ reads, outputs, update }) => ({ reads, outputs, update })),
+});
 
 /** Removes what a finished run needs no more. */
 export async function clearTraining(store: ObjectStore, prefix: string): Promise<void> {
@@ -87,36 +91,64 @@ export async function clearTraining(store: ObjectStore, prefix: string): Promise
 export const historyLines = (history: readonly StepRecord[]): Uint8Array =>
   new TextEncoder().encode(history.map(record => `${JSON.stringify(record)}\n`).join(''));
 
-/** The step's graph and the numbers that it starts from. */
-function hashOf({ digest }: Ports, { state }: TrainingStep, model: Uint8Array): string {
-  const parts = state.map(({ name, dims, initial }) => {
-    const { buffer, byteOffset, byteLength } = initial;
-    return [name, dims, digest.sha256(new Uint8Array(buffer, byteOffset, byteLength))];
-  });
-  return digest.sha256(toJson([digest.sha256(model), parts]));
+/** The step's graphs and the numbers that it starts from. */
+function hashOf({ digest }: Ports, program: StepProgram, { gradients, updates, groups }: TrainingGraphs): string {
+  const sha256 = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+    digest.sha256(new Uint8Array(buffer, byteOffset, byteLength));
+  const start = program.groups.map(({ buffers }) =>
+    buffers.map(tensors => tensors.map(({ name, dims, initial }) => [name, dims, sha256(initial)])),
+  );
+  return digest.sha256(toJson([[gradients, ...updates].map(digest.sha256), groups, start]));
 }
 
-const tensorOf = (dims: readonly number[], data: Float32Array): TensorValue => ({ type: 'float32', dims, data });
+/** The numbers of a step's state, in buffers as its groups have them. */
+export const stateOf = (
+  { groups }: StepProgram,
+  numbersOf: (tensor: StateTensor) => Float32Array = ({ initial }) => initial,
+): TrainingState => groups.map(({ buffers }) => buffers.map(tensors => endToEnd(tensors.map(numbersOf))));
 
+function endToEnd(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const part of parts) {
+    all.set(part, end);
+    end += part.length;
+  }
+  return all;
+}
+
+/** The tensors that lie in the buffers, by name. */
+export function tensorsIn({ groups }: StepProgram, state: TrainingState): Map<string, SavedTensor> {
+  const found = new Map<string, SavedTensor>();
+  for (const [i, { buffers }] of groups.entries())
+    for (const [j, tensors] of buffers.entries()) {
+      let end = 0;
+      for (const { name, dims, initial } of tensors) {
+        found.set(name, { dims, data: state[i]![j]!.subarray(end, end + initial.length) });
+        end += initial.length;
+      }
+    }
+  return found;
+}
+
+/** Where the run begins: at its checkpoint, if there is one. */
 async function startOf({ store }: Ports, { step, prefix, name }: TrainingRun, hash: string): Promise<Position> {
   const key = runKeys(prefix).checkpoint;
   const bytes = await store.get(key);
-  if (!bytes) {
-    const state = step.state.map(({ name, dims, initial }) => [name, tensorOf(dims, initial.slice())] as const);
-    return { done: 0, state: Object.fromEntries(state), history: [] };
-  }
+  if (!bytes) return { done: 0, state: stateOf(step.program), history: [] };
   const { tensors, metadata } = readSafetensors(bytes, key);
   if (metadata.model !== hash)
     throw new PermanentError(
       `${key} is a checkpoint of another model than this ${name}; remove it, or give the network it was made with`,
     );
-  const state = step.state.map(({ name, dims }) => [name, tensorOf(dims, tensors.get(name)!.data)] as const);
   return {
     done: Number(metadata.step),
-    state: Object.fromEntries(state),
+    state: stateOf(step.program, ({ name }) => tensors.get(name)!.data),
     history: JSON.parse(metadata.history!) as StepRecord[],
   };
 }
+
+const scalar = (value: number): TensorValue => ({ type: 'float32', dims: [], data: Float32Array.of(value) });
 
 /** Steps that are tried for a budget in minutes: the first one warms up, the others are timed. */
 const trialSteps = 3;
@@ -125,21 +157,18 @@ const trialSteps = 3;
  * How many steps the run has. A budget in minutes is turned into steps once, by the time of the first ones; the number is
  * stored, so that a run which goes on later, faster or slower, still does the same.
  */
-async function settleSteps(ports: Ports, run: TrainingRun, model: Model, { state }: Position): Promise<number> {
+async function settleSteps(ports: Ports, run: TrainingRun, trainer: Trainer): Promise<number> {
   if ('steps' in run.budget) return run.budget.steps;
   const { store, clock } = ports;
   const key = runKeys(run.prefix).steps;
   const known = await store.get(key);
   if (known) return fromJson<{ steps: number }>(known).steps;
   let began = clock.now();
-  let current = state;
   for (let i = 0; i < trialSteps; i++) {
-    const rate = tensorOf([], Float32Array.of(0));
-    const { feeds } = await model.run({ ...(await run.feeds(i)), rate, ...current });
-    current = Object.fromEntries(Object.keys(state).map(name => [name, feeds[name]!]));
+    await trainer.gradients({ ...(await run.feeds(i)), rate: scalar(0) });
+    await trainer.update({ rate: 0, step: 1, trial: true });
     if (i === 0) began = clock.now();
   }
-  Object.assign(state, current);
   const seconds = Math.max((clock.now() - began) / 1000 / (trialSteps - 1), 1e-3);
   const steps = Math.max(1, Math.round((60 * run.budget.minutes) / seconds));
   await store.putNew(key, toJson({ steps }));
@@ -153,94 +182,99 @@ function* numbers(from: number, to: number): Generator<number> {
   for (let i = from; i < to; i++) yield i;
 }
 
+interface RunnerParts {
+  /** It has the state. */
+  readonly trainer: Trainer;
+  readonly hash: string;
+  readonly steps: number;
+  readonly done: number;
+  readonly history: readonly StepRecord[];
+}
+
 class Runner {
   readonly #ports: Ports;
   readonly #run: TrainingRun;
-  readonly #model: Model;
+  readonly #trainer: Trainer;
   readonly #hash: string;
   readonly #steps: number;
-  /** Everything but the state. */
-  readonly #told: readonly string[];
-  /** The state before the last step, which nobody needs once that step was good. */
-  #spent: State = {};
+  readonly #history: StepRecord[];
+  #done: number;
+  /** Of the last checkpoint: steps done, and when it was written. */
+  #saved: number;
+  #savedAt: number;
 
-  constructor(ports: Ports, run: TrainingRun, model: Model, hash: string, steps: number) {
+  constructor(ports: Ports, run: TrainingRun, { trainer, hash, steps, done, history }: RunnerParts) {
     this.#ports = ports;
     this.#run = run;
-    this.#model = model;
+    this.#trainer = trainer;
     this.#hash = hash;
     this.#steps = steps;
-    this.#told = Object.keys(run.step.model.outputs).filter(name => !name.endsWith('.next'));
+    this.#history = [...history];
+    [this.#done, this.#saved, this.#savedAt] = [done, done, ports.clock.now()];
   }
 
-  async from(start: Position): Promise<Trained> {
-    const { clock, log } = this.#ports;
-    const history = [...start.history];
-    let { state, done } = start;
-    let [saved, savedAt] = [done, clock.now()];
+  async toTheEnd(): Promise<Trained> {
+    const { name, prefix, feeds, step } = this.#run;
     const isSliceOver = beginSlice(this.#ports);
-    const ahead = mapInOrder(numbers(done, this.#steps), batchesAhead, async i => ({
-      i,
-      batch: await this.#run.feeds(i),
-    }));
-    for await (const { i, batch } of ahead) {
-      const { before, next, record } = await this.#step(i, batch, state);
-      if (!Number.isFinite(record.loss)) throw this.#broken(record, saved);
-      // Parameters are good once a loss was computed from them: those before this step are, those after it may not be.
-      if (i > saved && clock.now() - savedAt >= 1000 * (this.#run.checkpointSeconds ?? 20)) {
-        await this.#save({ done: i, state: before, history });
-        [saved, savedAt] = [i, clock.now()];
-      }
-      [state, done] = [next, i + 1];
-      this.#spent = before;
-      history.push(record);
-      log.progress(this.#run.name, this.#run.prefix, done, this.#steps);
-      if (done === this.#steps || !isSliceOver()) continue;
-      await this.#saveGood({ done, state, history }, saved);
-      throw new SliceOver(`${this.#run.name}: step ${done} of ${this.#steps}`);
+    const ahead = mapInOrder(numbers(this.#done, this.#steps), batchesAhead, i => feeds(i));
+    for await (const batch of ahead) {
+      await this.#step(batch);
+      this.#ports.log.progress(name, prefix, this.#done, this.#steps);
+      if (this.#done === this.#steps || !isSliceOver()) continue;
+      await this.#saveGood();
+      throw new SliceOver(`${name}: step ${this.#done} of ${this.#steps}`);
     }
-    await this.#saveGood({ done, state, history }, saved);
-    const values = Object.entries(state).map(([name, { data }]) => [name, data as Float32Array] as const);
-    return { values: new Map(values), history };
+    const values = [...tensorsIn(step.program, await this.#saveGood())];
+    return { values: new Map(values.map(([name, { data }]) => [name, data])), history: this.#history };
   }
 
-  async #step(i: number, batch: Tensors, state: State): Promise<{ before: State; next: State; record: StepRecord }> {
-    const rate = this.#run.rate(i, this.#steps);
-    const given = { ...batch, rate: tensorOf([], Float32Array.of(rate)), ...state };
-    const { outputs, feeds } = await this.#model.run(given, undefined, this.#spent);
-    const pick = (from: Tensors, ending: string): State =>
-      Object.fromEntries(Object.keys(state).map(name => [name, from[name + ending]!]));
-    const told = Object.fromEntries(this.#told.map(name => [name, Number(outputs[name]!.data[0])]));
-    return {
-      before: pick(feeds, ''),
-      next: pick(outputs, '.next'),
-      record: { step: i + 1, loss: told.loss!, rate, ...told },
-    };
+  async #step(batch: Tensors): Promise<void> {
+    const rate = this.#run.rate(this.#done, this.#steps);
+    const step = this.#done + 1;
+    const told = await this.#trainer.gradients({ ...batch, rate: scalar(rate) });
+    const record: StepRecord = { step, loss: told.loss!, rate, ...told };
+    if (!Number.isFinite(record.loss)) throw this.#broken(record);
+    // Parameters are good once a loss was computed from them: those before the update are, those after it may not be.
+    if (this.#isTimeToSave()) {
+      const state = await this.#trainer.take();
+      await this.#save(state);
+      await this.#trainer.put(state);
+    }
+    await this.#trainer.update({ rate, step });
+    this.#history.push(record);
+    this.#done = step;
+  }
+
+  #isTimeToSave(): boolean {
+    const seconds = this.#run.checkpointSeconds ?? 20;
+    return this.#done > this.#saved && this.#ports.clock.now() - this.#savedAt >= 1000 * seconds;
   }
 
   /** At an end no later loss can tell whether the parameters are good. */
-  async #saveGood(position: Position, saved: number): Promise<void> {
-    const last = position.history.at(-1);
-    if (last && !allFinite(position.state)) throw this.#broken(last, saved);
-    await this.#save(position);
+  async #saveGood(): Promise<TrainingState> {
+    const state = await this.#trainer.take();
+    const last = this.#history.at(-1);
+    if (last && !allFinite(state)) throw this.#broken(last);
+    await this.#save(state);
+    return state;
   }
 
-  async #save({ done, state, history }: Position): Promise<void> {
-    const tensors = new Map<string, SavedTensor>();
-    for (const [name, { dims, data }] of Object.entries(state)) tensors.set(name, { dims, data: data as Float32Array });
+  async #save(state: TrainingState): Promise<void> {
     const metadata = {
       model: this.#hash,
-      step: String(done),
+      step: String(this.#done),
       steps: String(this.#steps),
-      history: JSON.stringify(history),
+      history: JSON.stringify(this.#history),
     };
     const { checkpoint, log } = runKeys(this.#run.prefix);
-    await this.#ports.store.put(checkpoint, writeSafetensors({ tensors, metadata }));
-    await this.#ports.store.put(log, historyLines(history));
+    const { store, clock } = this.#ports;
+    await store.put(checkpoint, writeSafetensors({ tensors: tensorsIn(this.#run.step.program, state), metadata }));
+    await store.put(log, historyLines(this.#history));
+    [this.#saved, this.#savedAt] = [this.#done, clock.now()];
   }
 
-  #broken({ step, loss, rate }: StepRecord, saved: number): PermanentError {
-    const kept = saved ? `the checkpoint after step ${saved} stays` : 'there is no checkpoint yet';
+  #broken({ step, loss, rate }: StepRecord): PermanentError {
+    const kept = this.#saved ? `the checkpoint after step ${this.#saved} stays` : 'there is no checkpoint yet';
     const what = Number.isFinite(loss) ? 'a parameter' : 'the loss';
     return new PermanentError(
       `${this.#run.name}: ${what} is no finite number at step ${step} of ${this.#steps} (learning rate ${rate.toPrecision(3)}); ${kept}; ${this.#run.remedy}`,
@@ -248,5 +282,4 @@ class Runner {
   }
 }
 
-const allFinite = (state: State): boolean =>
-  Object.values(state).every(({ data }) => (data as Float32Array).every(Number.isFinite));
+const allFinite = (state: TrainingState): boolean => state.flat().every(numbers => numbers.every(Number.isFinite));

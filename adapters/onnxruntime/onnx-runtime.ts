@@ -2,9 +2,10 @@
 import { createRequire } from 'node:module';
 import type { InferenceSession, listSupportedBackends as ListSupportedBackends } from 'onnxruntime-node';
 import { PermanentError } from '#core/errors';
-import type { Model, ModelOptions, ModelRunner } from '#pipeline/ports';
+import type { Model, ModelOptions, ModelRunner, Trainer, TrainingGraphs } from '#pipeline/ports';
 import { Session } from './session.ts';
 import { SessionPool } from './session-pool.ts';
+import { SessionTrainer } from './session-trainer.ts';
 
 /** @throws PermanentError if this build of the runtime cannot use the device at all */
 function checkDevice(device: string): void {
@@ -49,22 +50,16 @@ async function smallestGraph(): Promise<Uint8Array> {
   return toModel({ name: 'probe', inputs: [x], outputs: { y: matmul(x, x) } });
 }
 
-interface Opened {
-  readonly session: Session;
-  /** Its bytes, for further sessions. */
-  readonly model: Uint8Array;
-}
-
 /** Threads kept between models; starting one takes a tenth of a second. */
 const mostIdle = 4;
 
 export class OnnxRuntime implements ModelRunner {
   readonly device: string;
-  readonly #models = new Set<Model>();
+  readonly #models = new Set<Model | Trainer>();
   /** Threads without a model. */
   readonly #idle: Session[] = [];
   /** Models that are being loaded. */
-  readonly #opening = new Set<Promise<Opened>>();
+  readonly #opening = new Set<Promise<Session>>();
   #closed = false;
 
   /** @throws PermanentError if the device cannot be used; it never falls back to another one */
@@ -94,23 +89,26 @@ export class OnnxRuntime implements ModelRunner {
   }
 
   async load(model: Uint8Array, wanted: ModelOptions): Promise<Model> {
-    const { sessions, threadsPerSession, threadsAlone = threadsPerSession, largeGraph = false } = wanted;
+    const { sessions, threadsPerSession, threadsAlone = threadsPerSession } = wanted;
     let bytes = model;
     const open = async (threads = threadsPerSession, given = false): Promise<Session> => {
-      // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
-      const options = { ...sessionOptions(this.device, threads), enableMemPattern: !largeGraph };
-      try {
-        const opened = await this.#open(bytes, options, given);
-        bytes = opened.model;
-        return opened.session;
-      } catch (error) {
-        throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${(error as Error).message}`);
-      }
+      return this.#open(async session => {
+        bytes = await session.reopen(bytes, sessionOptions(this.device, threads), given);
+      });
     };
     const letGo = (letGo: readonly Session[]) => this.#keep(pool, letGo);
     const pool = new SessionPool(await open(threadsAlone, wanted.given), { most: sessions, open: () => open(), letGo });
     this.#models.add(pool);
     return pool;
+  }
+
+  async train(graphs: TrainingGraphs, { threads }: { readonly threads: number }): Promise<Trainer> {
+    // The memory pattern is a second block beside what the first run took: it doubled a training step's memory.
+    const options = { ...sessionOptions(this.device, threads), enableMemPattern: false };
+    const session = await this.#open(session => session.train(graphs, options));
+    const trainer: Trainer = new SessionTrainer(session, session => this.#keep(trainer, [session]));
+    this.#models.add(trainer);
+    return trainer;
   }
 
   /** Releases every model and ends every thread. */
@@ -122,8 +120,9 @@ export class OnnxRuntime implements ModelRunner {
     await Promise.all(this.#idle.splice(0).map(session => session.close()));
   }
 
-  async #open(...what: Parameters<Session['reopen']>): Promise<Opened> {
-    const opening = this.#openIn(this.#idle.pop() ?? Session.start(), what);
+  /** A session in which something was opened. @throws PermanentError with what the runtime says if it refuses that */
+  async #open(open: (session: Session) => Promise<void>): Promise<Session> {
+    const opening = this.#openIn(this.#idle.pop() ?? Session.start(), open);
     this.#opening.add(opening);
     try {
       return await opening;
@@ -132,17 +131,18 @@ export class OnnxRuntime implements ModelRunner {
     }
   }
 
-  async #openIn(session: Session, what: Parameters<Session['reopen']>): Promise<Opened> {
+  async #openIn(session: Session, open: (session: Session) => Promise<void>): Promise<Session> {
     try {
-      return { session, model: await session.reopen(...what) };
+      await open(session);
+      return session;
     } catch (error) {
       await session.close();
-      throw error;
+      throw new PermanentError(`ONNX Runtime cannot load the model on ${this.device}: ${(error as Error).message}`);
     }
   }
 
   /** Keeps a few threads for the next model. */
-  async #keep(pool: Model, sessions: readonly Session[]): Promise<void> {
+  async #keep(pool: Model | Trainer, sessions: readonly Session[]): Promise<void> {
     this.#models.delete(pool);
     for (const session of sessions) {
       if (this.#closed || session.ended || this.#idle.length >= mostIdle) {

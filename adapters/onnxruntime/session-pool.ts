@@ -2,16 +2,6 @@
 import type { Model, RunResult, Tensors } from '#pipeline/ports';
 import type { Session } from './session.ts';
 
-/** Frees the tensors' memory: moved to where nobody listens, it goes at once, whenever the heap may be collected. */
-function free(tensors: Tensors): void {
-  const buffers = new Set(Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer));
-  if (buffers.size === 0) return;
-  const { port1, port2 } = new MessageChannel();
-  port2.close();
-  port1.postMessage(undefined, [...buffers]);
-  port1.close();
-}
-
 const closeAll = async (sessions: readonly Session[]): Promise<void> => {
   await Promise.all(sessions.map(session => session.close()));
 };
@@ -53,9 +43,8 @@ export class SessionPool implements Model {
     return this.#sessions[0]!.outputs;
   }
 
-  async run(feeds: Tensors, wanted: readonly string[] = this.outputs, spent: Tensors = {}): Promise<RunResult> {
+  async run(feeds: Tensors, wanted: readonly string[] = this.outputs): Promise<RunResult> {
     if (this.#released) throw new Error('the model was released');
-    free(spent);
     const run = this.#runOnFree(feeds, wanted);
     this.#running.add(run);
     try {

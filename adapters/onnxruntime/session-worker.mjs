@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
+import { Training } from './training.mjs';
 
 /** As CommonJS, which it is: its many small files load faster that way. @type {typeof import('onnxruntime-node')} */
 const ort = createRequire(import.meta.url)('onnxruntime-node');
@@ -19,6 +20,28 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  * @property {'open'} kind
  * @property {Uint8Array} model
  * @property {import('onnxruntime-node').InferenceSession.SessionOptions} options
+ */
+
+/**
+ * Opens a training in place of it.
+ * @typedef {object} StartTraining
+ * @property {'train'} kind
+ * @property {import('#pipeline/ports').TrainingGraphs} graphs
+ * @property {import('onnxruntime-node').InferenceSession.SessionOptions} options
+ */
+
+/**
+ * Something for the training: its state is moved here or back, or half a step is done, whose batch has been moved here.
+ * @typedef {{ kind: 'put', state: TrainingState } | { kind: 'take' } | { kind: 'gradients', batch: TensorValues }
+ *   | { kind: 'update', options: import('#pipeline/ports').UpdateOptions }} Train
+ * @typedef {import('#pipeline/ports').TrainingState} TrainingState
+ */
+
+/**
+ * @typedef {object} Trained
+ * @property {'trained'} kind
+ * @property {Record<string, number>} [told] loss and metrics
+ * @property {TrainingState} [state]
  */
 
 /**
@@ -38,6 +61,8 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
  * One answer to each request, in order; the answer to an opening says what the session takes and gives, and gives the model back.
  * @typedef {{ kind: 'ready', inputs: readonly string[], outputs: readonly string[], model: Uint8Array }
  *   | { kind: 'done', outputs: TensorValues, feeds: TensorValues }
+ *   | Trained
+ *   | { kind: 'open' }
  *   | { kind: 'closed' }
  *   | { kind: 'failed', message: string }} Answer
  */
@@ -56,6 +81,9 @@ const failed = error => ({ kind: 'failed', message: error instanceof Error ? err
 
 /** @type {import('onnxruntime-node').InferenceSession | undefined} */
 let session;
+
+/** @type {Training | undefined} */
+let training;
 
 /** @type {(value: TensorValue) => import('onnxruntime-node').Tensor} */
 const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
@@ -83,9 +111,31 @@ async function open({ model, options }) {
   answer({ kind: 'ready', inputs, outputs, model }, [/** @type {ArrayBuffer} */ (model.buffer)]);
 }
 
+/** @type {(request: StartTraining) => Promise<void>} */
+async function startTraining({ graphs, options }) {
+  training = await Training.open(ort, graphs, options);
+  answer({ kind: 'open' });
+}
+
+/** @type {(request: Train) => Promise<void>} */
+async function train(request) {
+  if (!training) throw new Error('no training is open');
+  if (request.kind === 'take') {
+    const state = training.take();
+    const buffers = state.flat().map(({ buffer }) => /** @type {ArrayBuffer} */ (buffer));
+    return answer({ kind: 'trained', state }, buffers);
+  }
+  if (request.kind === 'gradients') return answer({ kind: 'trained', told: await training.gradients(request.batch) });
+  if (request.kind === 'put') training.put(request.state);
+  else await training.update(request.options);
+  answer({ kind: 'trained' });
+}
+
 async function close() {
   await session?.release();
+  await training?.release();
   session = undefined;
+  training = undefined;
   collectGarbage();
   answer({ kind: 'closed' });
 }
@@ -96,8 +146,21 @@ function collectGarbage() {
   runInNewContext('gc')();
 }
 
-/** @type {(request: Start | Run | Close) => Promise<void>} */
-const serve = request => (request.kind === 'open' ? open(request) : request.kind === 'run' ? run(request) : close());
+/** @type {(request: Start | StartTraining | Run | Train | Close) => Promise<void>} */
+function serve(request) {
+  switch (request.kind) {
+    case 'open':
+      return open(request);
+    case 'run':
+      return run(request);
+    case 'train':
+      return startTraining(request);
+    case 'close':
+      return close();
+    default:
+      return train(request);
+  }
+}
 
 ort.env.logLevel = 'fatal';
 /** A third of opening the first session is the runtime's own start: it happens now, set off by what is no model, while there is none yet. */

@@ -1,8 +1,8 @@
 /** One session in its worker thread, as seen from the main thread: one run at a time. */
 import { Worker } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
-import type { RunResult, Tensors, TensorValue } from '#pipeline/ports';
-import type { Answer, Close, Run, Start } from './session-worker.mjs';
+import type { RunResult, Tensors, TensorValue, TrainingGraphs, TrainingState, UpdateOptions } from '#pipeline/ports';
+import type { Answer, Close, Run, Start, StartTraining, Train, Trained } from './session-worker.mjs';
 
 /**
  * Builds of the runtime report their use to its makers and keep a file of it in the home folder, unless this is
@@ -52,7 +52,7 @@ export class Session {
   outputs: readonly string[] = [];
 
   private constructor(script: URL) {
-    this.#worker = new Worker(script);
+    this.#worker = new Worker(script, { execArgv: [] });
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     this.#worker.on('error', error => this.#end(new Error(`the session broke down: ${oneLine(error.message)}`)));
     this.#worker.on('messageerror', error =>
@@ -120,6 +120,39 @@ export class Session {
     const done = await this.#answer(() => this.#worker.postMessage(request, [...buffers]));
     if (done.kind !== 'done') throw new Error('the session answered out of turn');
     return { outputs: done.outputs, feeds: done.feeds };
+  }
+
+  /** Serves a training instead of a model. @throws Error with what the runtime says if it refuses a graph */
+  async train(graphs: TrainingGraphs, options: InferenceSession.SessionOptions): Promise<void> {
+    const start: StartTraining = { kind: 'train', graphs, options };
+    await this.#answer(() => this.#worker.postMessage(start));
+  }
+
+  /** Moves the state to the worker, where it stays. */
+  async putState(state: TrainingState): Promise<void> {
+    await this.#train({ kind: 'put', state }, state.flat());
+  }
+
+  async takeState(): Promise<TrainingState> {
+    return (await this.#train({ kind: 'take' })).state ?? [];
+  }
+
+  /** Moves the batch to the worker; loss and metrics come back. */
+  async gradients(batch: Tensors): Promise<Readonly<Record<string, number>>> {
+    const moved = Object.fromEntries(Object.entries(batch).map(([name, tensor]) => [name, movable(name, tensor)]));
+    const arrays = Object.values(moved).map(({ data }) => data);
+    return (await this.#train({ kind: 'gradients', batch: moved }, arrays)).told ?? {};
+  }
+
+  async update(options: UpdateOptions): Promise<void> {
+    await this.#train({ kind: 'update', options });
+  }
+
+  async #train(request: Train, moved: readonly TensorValue['data'][] = []): Promise<Trained> {
+    const buffers = new Set(moved.map(({ buffer }) => buffer as ArrayBuffer));
+    const answer = await this.#answer(() => this.#worker.postMessage(request, [...buffers]));
+    if (answer.kind !== 'trained') throw new Error('the session answered out of turn');
+    return answer;
   }
 
   /** Not before the thread has answered: stopped while it loads the runtime or a model, it would abort the whole process. */

@@ -20,6 +20,8 @@ export interface Update {
 export interface Optimizer {
   /** Names of the tensors it keeps per parameter. */
   readonly slots: readonly string[];
+  /** Whether every number is updated from its own gradient alone, whatever tensor it is part of. */
+  readonly elementwise: boolean;
   update(from: Update): { readonly parameter: Tensor; readonly slots: readonly Tensor[] };
 }
 
@@ -30,6 +32,7 @@ const one = constant(1);
 export function sgd({ weightDecay = 0 }: { weightDecay?: number } = {}): Optimizer {
   return {
     slots: [],
+    elementwise: true,
     update: ({ parameter, gradient, rate, decays }) => {
       const decayed = withDecay(gradient, parameter, decays ? weightDecay : 0);
       return { parameter: sub(parameter, mul(rate, decayed)), slots: [] };
@@ -44,6 +47,7 @@ const withDecay = (gradient: Tensor, parameter: Tensor, weightDecay: number) =>
 export function momentum({ momentum = 0.9, weightDecay = 0 } = {}): Optimizer {
   return {
     slots: ['velocity'],
+    elementwise: true,
     update: ({ parameter, gradient, slots: [before], rate, decays }) => {
       const decayed = withDecay(gradient, parameter, decays ? weightDecay : 0);
       const velocity = add(mul(constant(momentum), before!), decayed);
@@ -60,6 +64,7 @@ export function larc({ momentum: factor = 0.9, weightDecay = 1e-6, trust = 0.001
   const plain = momentum({ momentum: factor });
   return {
     slots: plain.slots,
+    elementwise: false,
     update: from => {
       const { parameter, gradient } = from;
       const [length, slope] = [reduceL2(parameter), reduceL2(gradient)];
@@ -79,6 +84,7 @@ export function adamW({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay 
     div(moment, sub(one, pow(constant(factor), step)));
   return {
     slots: ['mean', 'square'],
+    elementwise: true,
     update: ({ parameter, gradient, slots: [oldMean, oldSquare], rate, step, decays }) => {
       const mean = moving(beta1, oldMean!, gradient);
       const square = moving(beta2, oldSquare!, mul(gradient, gradient));

@@ -11,6 +11,7 @@ export function warmingUp(models: ModelRunner, images: ImageCodec): ModelRunner 
   let begun = false;
   return {
     device: models.device,
+    train: (...given) => models.train(...given),
     load(model, options) {
       const loading = models.load(model, options);
       // The first image meets the same trouble, and can say it.

@@ -1,11 +1,11 @@
 /** What every ModelRunner must do, whatever runs the graphs. */
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PermanentError } from '#core/errors';
 import { toModel } from '#core/graph/model';
-import { add, cast, greater, identity, matmul, mul, not, reshape } from '#core/graph/ops';
+import { add, cast, greater, identity, matmul, mul, not, reduceSum, reshape, sub } from '#core/graph/ops';
 import { constant, input, integers } from '#core/graph/tensor';
-import type { Model, ModelRunner, TensorValue } from '#pipeline/ports';
+import type { Model, ModelRunner, TensorValue, Trainer, TrainingGraphs, TrainingState } from '#pipeline/ports';
 
 const floats = (dims: readonly number[], ...values: number[]): TensorValue => ({
   type: 'float32',
@@ -91,13 +91,6 @@ export function modelRunnerContract<R extends ModelRunner>(
       const given = feeds();
       await model.run(given);
       await expect(model.run(given)).rejects.toThrow(/"x" holds 0 numbers, not 2; was its buffer moved away/);
-    });
-
-    test('lets go of tensors that are spent', async () => {
-      const { outputs, feeds: spent } = await model.run(feeds(), ['product']);
-      const run = model.run(feeds(), ['product', 'small'], spent);
-      expect(Object.values(spent).map(({ data }) => data.length)).toEqual([0, 0]);
-      expect((await run).outputs.product).toEqual(outputs.product);
     });
 
     test('leaves a part of a larger buffer where it is', async () => {
@@ -187,6 +180,72 @@ export function modelRunnerContract<R extends ModelRunner>(
         expect(Buffer.compare(bytes, program)).toBe(0);
         await other.release();
       }
+    });
+
+    describe('a training', () => {
+      const [w, g] = ['w', 'g'].map(name => input(name, 'float32', ['n']));
+      const rate = input('rate', 'float32', []);
+      /** The gradient of b·w for w is b; with it w loses b · rate, and `seen` becomes b. */
+      const graphs = (): TrainingGraphs => {
+        const [b, one] = [input('b', 'float32', [2]), input('w', 'float32', [2])];
+        const loss = reduceSum(mul(b, one), { axes: [0], keepdims: 0 });
+        const outputs = { g: identity(b), s: identity(b), loss };
+        const inputs = [w!, g!, rate, input('step', 'float32', [])];
+        return {
+          gradients: toModel({ name: 'gradients', inputs: [b, one], outputs }),
+          updates: [toModel({ name: 'update', inputs, outputs: { next: sub(w!, mul(rate, g!)) } })],
+          groups: [
+            { reads: [{ name: 'w', dims: [2], from: 1 }], outputs: ['s', 'g'], update: { graph: 0, rateScale: 0.5 } },
+            { reads: [], outputs: ['s'] },
+          ],
+        };
+      };
+      const start = (): TrainingState => [[Float32Array.of(9, 1, 2, 9)], [Float32Array.of(0, 0)]];
+      const batch = () => ({ b: floats([2], 3, 5) });
+      let trainer: Trainer;
+      beforeEach(async () => {
+        trainer = await runner.train(graphs(), { threads: 1 });
+      });
+      afterEach(() => trainer.release());
+
+      test('tells the loss and updates its state in place', async () => {
+        const state = start();
+        await trainer.put(state);
+        expect(state[0]![0]!.length).toBe(0);
+        expect(await trainer.gradients(batch())).toEqual({ loss: 13 });
+        await trainer.update({ rate: 2, step: 1 });
+        expect(await trainer.take()).toEqual([[Float32Array.of(6, -4, -1, 4)], [Float32Array.of(3, 5)]]);
+      });
+
+      test('leaves its state alone in a trial', async () => {
+        await trainer.put(start());
+        await trainer.gradients(batch());
+        await trainer.update({ rate: 2, step: 1, trial: true });
+        expect(await trainer.take()).toEqual(start());
+      });
+
+      test('takes a batch away', async () => {
+        await trainer.put(start());
+        const given = batch();
+        await trainer.gradients(given);
+        expect(given.b.data.length).toBe(0);
+      });
+
+      test('refuses what is out of turn', async () => {
+        await expect(trainer.gradients(batch())).rejects.toThrow('the state is not here');
+        await trainer.put(start());
+        await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
+        await trainer.gradients(batch());
+        await trainer.update({ rate: 2, step: 1 });
+        await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
+        await trainer.release();
+        await expect(trainer.take()).rejects.toThrow('the training was released');
+      });
+
+      test('refuses graphs that are none, for good', async () => {
+        const broken = { ...graphs(), updates: [Uint8Array.of(1, 2, 3)] };
+        await expect(runner.train(broken, { threads: 1 })).rejects.toThrow(PermanentError);
+      });
     });
 
     test('finishes what is under way before it releases, and then refuses', async () => {

@@ -5,7 +5,8 @@ import { boundOf, Pace, type PaceSummary } from '#pipeline/pace';
 /** Moves the clock; what was started ends when the test says so. */
 function world(threads: number, sessions: number, device = 'cpu') {
   let now = 1000;
-  const models = { device, load: () => Promise.reject(new Error('no model is needed')) };
+  const refuse = () => Promise.reject(new Error('no model is needed'));
+  const models = { device, load: refuse, train: refuse };
   const pace = new Pace({ clock: { now: () => now }, tuning: { threads }, models }, sessions);
   const start = (kind: 'decode' | 'model') => {
     let end = () => {};
