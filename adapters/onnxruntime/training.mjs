@@ -46,7 +46,12 @@ function moving() {
   setFlagsFromString('--harmony-rab-gsab-transfer');
   return /** @type {ArrayBuffer['transfer']} */ (runInNewContext('ArrayBuffer.prototype.transfer'));
 }
-const move = moving();
+
+/**
+ * Found when it is needed first: a flag set while the program starts makes the engine refuse the code that `serve` keeps.
+ * @type {ArrayBuffer['transfer'] | undefined}
+ */
+let move;
 
 /**
  * Frees arrays: their memory goes at once and serves the next ones, while it is still in the processor's cache, and not when
@@ -54,6 +59,7 @@ const move = moving();
  * @type {(arrays: readonly TensorValue['data'][]) => void}
  */
 function free(arrays) {
+  move ??= moving();
   for (const { buffer } of arrays) if (buffer.byteLength > 0) move.call(buffer, 0);
 }
 
