@@ -120,7 +120,7 @@ async function measure(name: string): Promise<void> {
     step: await trained(network, graphsOf(network.step.program), true),
     ...(torch && { 'torch forward': torch.forward, 'torch step': torch.step }),
   });
-  // By itself: whatever comes after it finds a hot processor, which made forward passes longer and the ratio better.
+  // By itself: the forward pass took longer in its turn after it, which made the ratio better than it is.
   const found = { ...steps, ...(await byTurns({ product: await largeMatMul() })) };
   const both = (say: (of: (which: string) => number) => string) =>
     (['wall', 'processor'] as const).map(what => say(which => found[which]![what]));
