@@ -35,6 +35,7 @@ export class SessionTrainer implements Trainer {
   async release(): Promise<void> {
     if (this.#released) return;
     this.#released = true;
+    // Whoever asked is told; here only the end of it counts.
     await this.#asked.catch(() => undefined);
     await this.#letGo(this.#session);
   }

@@ -190,9 +190,9 @@ const fewChannels = 8;
 /** From this many weights per position on a copy of the input for each costs less than moved copies; on maps this wide, from more on. */
 const manyWeights = 2 ** 13;
 const manyOnWideMaps = 2 ** 14 + 1;
-const wide = 9;
+const wideMap = 9;
 
-/** Up to this many positions copies of one group's few channels cost less than that. */
+/** Up to this many positions a product per image, of copies of so few channels, costs less than that. */
 const fewPositions = 9;
 
 /** Above this many positions one sum per position costs more than one convolution with whole images. */
@@ -204,7 +204,7 @@ const fewPairs = 10_000;
 /** Up to this many columns one per channel and row of the kernel does. */
 const fewColumns = 64;
 
-/** From this many on, where halves are as wide as the matrices' own blocks, one for each half. */
+/** From this many columns on one for each half, which computes half as many pairs; at 14 columns it gains nothing. */
 const manyColumns = 24;
 
 /**
@@ -225,15 +225,15 @@ export function kernelForm(convolution: Convolution): KernelForm {
 
 function isWide({ x, settings: { strides } }: Convolution): boolean {
   const columns = x.dims.at(-1);
-  return allOne(strides) && typeof columns === 'number' && columns >= wide;
+  return allOne(strides) && typeof columns === 'number' && columns >= wideMap;
 }
 
 function depthwiseForm({ x, g, settings }: Convolution, kernel: readonly number[]): KernelForm {
   const [from, to] = [x, g].map(({ dims }) => dims.slice(2));
   if (isKnown(from!) && isKnown(to!)) {
     if (count(from) * count(to) <= fewPairs) return 'pairs';
-    const wide = from[1]! >= manyColumns && canHalve(from, to, kernel, settings);
-    if (kernel.length === 2 && from[1]! <= fewColumns) return wide ? 'halves' : 'rows';
+    const halved = from[1]! >= manyColumns && canHalve(from, to, kernel, settings);
+    if (kernel.length === 2 && from[1]! <= fewColumns) return halved ? 'halves' : 'rows';
   }
   if (allOne(settings.strides) && count(kernel) < manyPositions) return 'depthwise';
   return x.dims.every(dim => typeof dim === 'number') ? 'image' : 'product';

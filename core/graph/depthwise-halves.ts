@@ -72,6 +72,6 @@ export function kernelByHalves(x: Tensor, g: Tensor, kernel: readonly number[], 
   const across = () => matmul(pairs(middle(seen), middle(behind), 2 * reach), acrossMiddle(reach, taps, settings));
   const sums = reach === 0 ? inside : add(inside, across());
   const above = all.indexOf(ways[0]!);
-  const whole = pad(sums, { pads: [0, above, 0, 0, rows - above - ways.length, 0] });
-  return reshape(ways.length === rows ? sums : whole, [channels, 1, ...kernel]);
+  const whole = () => pad(sums, { pads: [0, above, 0, 0, rows - above - ways.length, 0] });
+  return reshape(ways.length === rows ? sums : whole(), [channels, 1, ...kernel]);
 }

@@ -41,7 +41,7 @@ import {
 import { averagePoolGradient, maxPoolGradient } from './pooling-gradients.ts';
 import { countAlong, sizesOf, zerosLike } from './sizes-of.ts';
 import { constant, type NodeOf, type Tensor } from './tensor.ts';
-import { momentOf, remember, throughWidening, wideningOf } from './widened-statistics.ts';
+import { momentOf, rememberNormalized, throughWidening, wideningOf } from './widened-statistics.ts';
 
 /**
  * Given a node and the gradient of each of its outputs (zeros where none flows), the gradient of each input. A result
@@ -134,7 +134,7 @@ function throughBatch(
   const channels = knownSizes([g.dims[1]!], 'the number of channels');
   const [zeros, ones] = [0, 1].map(value => constant(new Float32Array(channels[0]!).fill(value), channels));
   const away = scaleAndShift(centred, mul(along, share), mul(total, share), zeros!, ones!, { epsilon: 0 });
-  return remember(mul(sub(g, away), perChannel(slope, g)), { g, statistics, slope, total, along });
+  return rememberNormalized(mul(sub(g, away), perChannel(slope, g)), { g, statistics, slope, total, along });
 }
 
 const layerNormalization: Rule<'LayerNormalization'> = (g, { inputs: [x, scale], attributes: { axis, epsilon } }) => {

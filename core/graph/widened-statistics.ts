@@ -68,8 +68,8 @@ export interface Normalized {
 
 const sentBack = new WeakMap<Tensor, Normalized>();
 
-/** Remembers what a gradient was made of. */
-export function remember(gradient: Tensor, from: Normalized): Tensor {
+/** Remembers what a gradient was made of, for the rule of the convolution behind it, which sees no more than a tensor. */
+export function rememberNormalized(gradient: Tensor, from: Normalized): Tensor {
   sentBack.set(gradient, from);
   return gradient;
 }

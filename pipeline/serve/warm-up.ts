@@ -38,7 +38,7 @@ async function warmUp(images: ImageCodec, loading: Promise<unknown>): Promise<vo
     over = true;
   };
   loading.then(end, end);
-  // In the codec's own threads, while this one goes on.
+  // In the codec's own threads, while this one goes on. Trouble is told when the first real image meets it.
   const decoding = decodeSome(images).catch(() => undefined);
   checkOf('segment.query');
   for (const side of sides) {
