@@ -12,13 +12,13 @@ export interface KeptProgram<T> {
 }
 
 /**
- * @param file one in CommonJS and ASCII, whose name changes with its content: the engine compares no more than its length
+ * @param file one in CommonJS, whose name changes with its content: the engine compares no more than its length
  * @param folder where compiled code lies; there may be none, and nobody may be able to write there
  */
 export function runKept<T>(file: string, folder: string): KeptProgram<T> {
   const place = join(folder, `${basename(file)}-${process.version}-${process.arch}`);
   const cachedData = readKept(place);
-  const script = new Script(wrapped(readFileSync(file, 'latin1')), {
+  const script = new Script(wrapped(readFileSync(file, 'utf8')), {
     filename: file,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),

@@ -15,7 +15,7 @@ beforeEach(() => {
   compiled = join(folder, 'compiled');
   writeFileSync(
     program,
-    "exports.where = __filename; exports.twice = n => 2 * n; exports.join = require('node:path').join;",
+    "exports.where = __filename; exports.twice = n => 2 * n; exports.join = require('node:path').join; exports.text = `model’s …`;",
   );
 });
 
@@ -25,6 +25,7 @@ interface Program {
   readonly where: string;
   readonly twice: (n: number) => number;
   readonly join: typeof join;
+  readonly text: string;
 }
 
 const start = () => runKept<Program>(program, compiled);
@@ -34,6 +35,8 @@ it('runs a script as Node would, the second time from what was kept', () => {
   for (let i = 0; i < 2; i++) {
     const { exports, keep } = start();
     expect([exports.where, exports.twice(3), exports.join('a', 'b')]).toEqual([program, 6, join('a', 'b')]);
+    // Builds leave such characters in templates and regular expressions.
+    expect(exports.text).toBe('model’s …');
     keep();
     expect(kept()).toHaveLength(1);
   }

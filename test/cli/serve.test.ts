@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { defaultClasses, formatClassMap, withClasses } from '#core/labels/class-map';
+import { playgroundPage } from '#core/pages/playground';
+import { programVersion } from '#pipeline/version';
 import { refuses, selflabel, start } from '../command-line.ts';
 import { png } from '../pipeline/serve/api-world.ts';
 import { painting, smallModelFiles } from '../pipeline/serve/small-model.ts';
@@ -49,6 +51,7 @@ describe('serve', () => {
       await pause(2100);
       expect((await segment(url)).classes[0]!.name).toBe('sky');
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
+      expect(await (await fetch(url)).text()).toBe(playgroundPage({ version: programVersion }));
     });
     expect([code, out]).toEqual([0, '']);
     const lines = err
