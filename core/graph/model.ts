@@ -29,9 +29,6 @@ export const opset = 21;
 /** Version of the file format. */
 export const irVersion = 10;
 
-/** Constants up to this size are compared by content, so that the many small ones (axes, sizes) are written once. */
-const smallBytes = 256;
-
 export interface ModelParts {
   readonly name: string;
   /** `input` tensors, in the order of the file; unused ones are written too. */
@@ -47,7 +44,7 @@ class Names {
   readonly #taken: Set<string>;
   readonly #names = new Map<Tensor, string>();
   readonly #counts = new Map<string, number>();
-  readonly #small = new Map<string, string>();
+  readonly #stored = new Map<string, { readonly name: string; readonly bytes: Uint8Array }[]>();
   readonly initializers: TensorProto[] = [];
 
   constructor(reserved: Iterable<string>) {
@@ -84,17 +81,20 @@ class Names {
     return name;
   }
 
-  #store(tensor: ConstantTensor): string {
-    const { type, dims, bytes } = tensor;
-    const content = bytes.length <= smallBytes ? `${type}${dims}:${bytes.join()}` : undefined;
-    const equal = content === undefined ? undefined : this.#small.get(content);
-    if (equal !== undefined) return equal;
+  /** Constants of equal content are written once: axes, sizes, tables of places that many layers share. */
+  #store({ type, dims, bytes }: ConstantTensor): string {
+    const kind = `${type}${dims}`;
+    const alike = this.#stored.get(kind) ?? [];
+    const equal = alike.find(stored => sameBytes(stored.bytes, bytes));
+    if (equal) return equal.name;
     const name = this.fresh('constant');
-    if (content !== undefined) this.#small.set(content, name);
+    this.#stored.set(kind, [...alike, { name, bytes }]);
     this.initializers.push({ name, dims, dataType: dataTypes[type], rawData: bytes });
     return name;
   }
 }
+
+const sameBytes = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 function valueInfo(name: string, { type, dims }: TensorShape): ValueInfoProto {
   const dim = dims.map(size => {
@@ -177,7 +177,7 @@ function opsetImports(nodes: readonly GraphNode[]): OperatorSetIdProto[] {
 
 /**
  * The model that computes `outputs` from `inputs`, as the bytes of an ONNX file. Only what the outputs need is written;
- * constants shared by several nodes are written once.
+ * constants that are equal are written once.
  */
 export function toModel(parts: ModelParts): Uint8Array<ArrayBuffer> {
   const nodes = nodesBelow(Object.values(parts.outputs));

@@ -82,12 +82,15 @@ describe('bytes', () => {
     expect(Buffer.compare(write(), write())).toBe(0);
   });
 
-  test('hold a constant once: the same one, and small ones that are equal', () => {
-    const large = constant(new Float32Array(100), [4, 25]);
-    const y = add(matmul(add(x, constant(1)), large), matmul(add(x, constant(1)), large));
-    expect(graphOf([x], { y }).initializer!.map(({ name, dims = [] }) => [name, dims])).toEqual([
+  test('hold constants that are equal once', () => {
+    const filled = (value: number) => constant(new Float32Array(100).fill(value, 99), [4, 25]);
+    const [a, b, other] = [filled(1), filled(1), filled(2)].map(large => matmul(add(x, constant(1)), large));
+    expect(
+      graphOf([x], { y: add(add(a!, b!), other!) }).initializer!.map(({ name, dims = [] }) => [name, dims]),
+    ).toEqual([
       ['constant_0', []],
       ['constant_1', [4, 25]],
+      ['constant_2', [4, 25]],
     ]);
   });
 
