@@ -1,9 +1,11 @@
 /** Gradients of convolutions as products of matrices over all images at once, with few copies of the maps. */
-import { positions } from './depthwise-products.ts';
+import { count, positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
+import { isKnown } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
+import { movedDown, seenByPlace, seenByPosition } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 
@@ -122,10 +124,8 @@ export function kernelByColumns(of: KernelProduct): Tensor {
   const { outputs, depth } = channelsOf(of);
   const { group } = settings;
   const layout = kernel.every(size => size === 1) ? channelsFirst : layoutOf(x, settings);
-  const seen = columnsSeen({ x, to: spatialSizes(g), kernel, settings }, layout).map(view =>
-    reshape(view, [group, depth, 1, -1]),
-  );
-  const columns = reshape(concat(seen, { axis: 2 }), [group, depth * seen.length, -1]);
+  const seen = columnsSeen({ x, to: spatialSizes(g), kernel, settings }, layout);
+  const columns = reshape(seen, [group, depth * count(kernel), -1]);
   const rows = reshape(layout.turned(g), [group, outputs / group, -1]);
   return reshape(placesSummed(rows, columns), [outputs, depth, ...kernel]);
 }
@@ -138,19 +138,35 @@ interface Window {
   readonly settings: Omit<Settings, 'group'>;
 }
 
-/** The input as each position of the kernel sees it. */
-function columnsSeen({ x, to, kernel, settings }: Window, { first, turned }: Layout): Tensor[] {
+/** The input as each position of the kernel sees it: [C,positions,…]. */
+function columnsSeen({ x, to, kernel, settings }: Window, { first, turned }: Layout): Tensor {
   const { strides, pads, dilations } = settings;
+  const from = spatialSizes(x);
+  const map = turned(x);
+  if (first === 1) return seenByPosition(map, { from, to, kernel, settings });
   const axes = range(to.length).map(i => first + i);
-  const margins = axes.map((axis, i) => ({ axis, before: pads[i]!, after: pads[i + to.length]! }));
-  const map = withMargins(turned(x), margins);
-  const all = positions(kernel);
-  if (all.length === 1 && `${axes.map(axis => map.dims[axis])}` === `${to}`) return [map];
-  return all.map(position => {
+  const wide = withMargins(
+    map,
+    axes.map((axis, i) => ({ axis, before: pads[i]!, after: pads[i + to.length]! })),
+  );
+  if (count(kernel) === 1 && `${from}` === `${to}`) return wide;
+  const views = positions(kernel).map(position => {
     const starts = position.map((k, i) => k * dilations[i]!);
     const ends = starts.map((start, i) => start + (to[i]! - 1) * strides[i]! + 1);
-    return slice(map, { starts, ends, axes, steps: strides });
+    const view = slice(wide, { starts, ends, axes, steps: strides });
+    return reshape(view, [x.dims[1] as number, 1, -1]);
   });
+  return concat(views, { axis: 1 });
+}
+
+/** The gradient and the input of a kernel's product, and where the positions of the kernel begin to see. */
+interface Positioned extends KernelProduct {
+  readonly starts: readonly (readonly number[])[];
+  readonly layout: Layout;
+  /** Rows of the input, as far as a stride reaches each. */
+  readonly rows: number;
+  /** [group,C/group,places]: the input as seen from these starts on. */
+  seen(...starts: number[]): Tensor;
 }
 
 /**
@@ -159,46 +175,66 @@ function columnsSeen({ x, to, kernel, settings }: Window, { first, turned }: Lay
  */
 export function kernelByPositions(of: KernelProduct): Tensor {
   const { x, g, kernel, settings } = of;
-  const { strides, group } = settings;
   const { outputs, depth } = channelsOf(of);
   const [from, to] = [spatialSizes(x), spatialSizes(g)];
-  const rows = Math.ceil(from[0]! / strides[0]!);
-  const { first, turned } = layoutOf(x, settings);
-  const gradient = turned(g);
-  const moved = once(([by]) => {
-    const map = withMargins(gradient, [{ axis: first, before: by!, after: rows - to[0]! - by! }]);
-    return reshape(map, [group, outputs / group, -1]);
-  });
+  const rows = Math.ceil(from[0]! / settings.strides[0]!);
   const view = viewsOf(x, g, rows, settings);
-  const seen = once(starts => reshape(view(starts), [group, depth, -1]));
+  const seen = once(starts => reshape(view(starts), [settings.group, depth, -1]));
   const starts = positions(kernel).map(position => startsOf(settings, position));
   // Nothing but padding.
   const isBlind = (at: readonly number[]) =>
-    at.some((start, i) => start >= from[i]! || start + (to[i]! - 1) * strides[i]! < 0);
-  if (strides.every(stride => stride === 1) && !starts.some(isBlind)) {
-    const behind = [...new Set(starts.map(([start]) => start!))].map(start => moved(start));
-    const others = starts.slice(0, starts.length / kernel[0]!).map(([, ...rest]) => seen(0, ...rest));
-    return reshape(allPairs(behind, others, { group, outputs, depth }), [outputs, depth, ...kernel]);
-  }
+    at.some((start, i) => start >= from[i]! || start + (to[i]! - 1) * settings.strides[i]! < 0);
+  const positioned = { ...of, starts, layout: layoutOf(x, settings), rows, seen };
+  const allAtOnce = isKnown(g.dims) && settings.strides.every(stride => stride === 1) && !starts.some(isBlind);
+  const gradient = allAtOnce ? inOneProduct(positioned) : oneByOne(positioned, isBlind);
+  return reshape(gradient, [outputs, depth, ...kernel]);
+}
+
+/** [group,M/group · C/group,positions], with all moved copies on either side at once. */
+function inOneProduct(of: Positioned): Tensor {
+  const { g, kernel, settings, starts, layout, rows, seen } = of;
+  const { group } = settings;
+  const { outputs, depth } = channelsOf(of);
+  const ways = [...new Set(starts.map(([start]) => start!))];
+  const single = layout.first === 1 ? reshape(layout.turned(g), [1, outputs, spatialSizes(g)[0]!, -1]) : g;
+  const behind = movedDown(single, { ways, rows, group });
+  const others = starts.slice(0, starts.length / kernel[0]!).map(([, ...rest]) => seen(0, ...rest));
+  return allPairs(behind, concat(others, { axis: 1 }), { group, outputs, depth });
+}
+
+/** [M · C/group,positions], a product for each. */
+function oneByOne(of: Positioned, isBlind: (at: readonly number[]) => boolean): Tensor {
+  const { g, settings, starts, layout, rows, seen } = of;
+  const { strides, group } = settings;
+  const { outputs, depth } = channelsOf(of);
+  const gradient = layout.turned(g);
+  const moved = once(([by]) => {
+    const after = rows - spatialSizes(g)[0]! - by!;
+    const map = withMargins(gradient, [{ axis: layout.first, before: by!, after }]);
+    return reshape(map, [group, outputs / group, -1]);
+  });
   const weights = outputs * depth;
   const each = starts.map(([start, ...rest]) => {
     if (isBlind([start!, ...rest])) return constant(new Float32Array(weights), [1, weights]);
     const behind = moved(Math.floor(start! / strides[0]!));
     return reshape(placesSummed(behind, seen(modulo(start!, strides[0]!), ...rest)), [1, weights]);
   });
-  const all = each.length === 1 ? each[0]! : transpose(concat(each, { axis: 0 }), { perm: [1, 0] });
-  return reshape(all, [outputs, depth, ...kernel]);
+  return each.length === 1 ? each[0]! : transpose(concat(each, { axis: 0 }), { perm: [1, 0] });
 }
 
-/** One product of everything on one side with everything on the other: [M,C/group,a,b]. */
+/**
+ * One product of everything on one side, [group,ways · M/group,places], with everything on the other, [group,others · C/group,places]:
+ * [group,M/group · C/group,ways · others]. Whole rows change places first, which makes two exchanges a quarter of the time of one.
+ */
 function allPairs(
-  a: readonly Tensor[],
-  b: readonly Tensor[],
-  { group, outputs, depth }: { group: number; outputs: number; depth: number },
+  a: Tensor,
+  b: Tensor,
+  { group, outputs, depth }: { readonly group: number; readonly outputs: number; readonly depth: number },
 ): Tensor {
-  const sums = placesSummed(concat(a, { axis: 1 }), concat(b, { axis: 1 }));
-  const apart = reshape(sums, [group, a.length, outputs / group, b.length, depth]);
-  return transpose(apart, { perm: [0, 2, 4, 1, 3] });
+  const [ways, others] = [(a.dims[1] as number) / (outputs / group), (b.dims[1] as number) / depth];
+  const apart = reshape(placesSummed(a, b), [group, ways, outputs / group, others, depth]);
+  const pairs = reshape(transpose(apart, { perm: [0, 1, 3, 2, 4] }), [group, ways * others, -1]);
+  return transpose(pairs, { perm: [0, 2, 1] });
 }
 
 /**
@@ -213,18 +249,18 @@ export function convolvedByColumns(
 ): Tensor {
   const [outputs, depth, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
   const seen = columnsSeen({ ...window, x, kernel }, { first: 1, turned: imagesLast });
-  const each = seen.map(view => reshape(view, [depth, 1, -1]));
-  const columns = reshape(concat(each, { axis: 1 }), [depth * seen.length, -1]);
+  const columns = reshape(seen, [depth * count(kernel), -1]);
   const [images] = x.dims as readonly [number];
   const sums = reshape(matmul(reshape(w, [outputs, -1]), columns), [-1, images]);
   const y = reshape(transpose(sums, { perm: [1, 0] }), [images, outputs, ...window.to]);
   return bias ? add(y, reshape(bias, [1, -1, ...kernel.map(() => 1)])) : y;
 }
 
-/** [N,C,h,w] → [h,w,N·C], as one exchange of two axes. */
+/** [N,C,…] → [places,N,C], as one exchange of two axes. */
 function placesFirst(map: Tensor): Tensor {
   const [images, channels, ...spatial] = knownSizes(map.dims, 'the sizes of the map') as [number, number, ...number[]];
-  return reshape(transpose(reshape(map, [images * channels, -1]), { perm: [1, 0] }), [...spatial, images * channels]);
+  const places = transpose(reshape(map, [images * channels, -1]), { perm: [1, 0] });
+  return reshape(places, [count(spatial), images, channels]);
 }
 
 /**
@@ -240,15 +276,12 @@ export function inputByProduct(
 ): Tensor {
   const [images] = knownSizes(g.dims.slice(0, 1), 'the number of images') as [number];
   const [outputs, channels, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
-  const rank = kernel.length;
-  const margins = range(rank).map(axis => ({ axis, before: pads[axis]!, after: pads[axis + rank]! }));
-  const wide = withMargins(placesFirst(g), margins);
-  const views = positions(kernel).map(position => {
-    const starts = position.map((k, i) => (kernel[i]! - 1 - k) * dilations[i]!);
-    const ends = starts.map((start, i) => start + spatial[i]!);
-    return reshape(slice(wide, { starts, ends, axes: range(rank) }), [-1, outputs]);
+  const settings = { pads, dilations, strides: kernel.map(() => 1) };
+  const seen = seenByPlace(placesFirst(g), { from: spatialSizes(g), to: spatial, kernel, settings });
+  const taps = reshape(transpose(reshape(w, [outputs, -1]), { perm: [1, 0] }), [channels, -1]);
+  const rows = reshape(seen, [-1, count(kernel) * outputs]);
+  const sums = matmul(taps, transpose(rows, { perm: [1, 0] }));
+  return transpose(reshape(sums, [channels, images, ...spatial]), {
+    perm: [1, 0, ...range(spatial.length).map(i => i + 2)],
   });
-  const taps = reshape(transpose(reshape(w, [outputs * channels, -1]), { perm: [1, 0] }), [-1, channels]);
-  const rows = reshape(matmul(concat(views, { axis: 1 }), taps), [-1, images * channels]);
-  return reshape(transpose(rows, { perm: [1, 0] }), [images, channels, ...spatial]);
 }

@@ -150,7 +150,7 @@ function trainedGroup(members: readonly Trained[], updates: Updates): MadeGroup 
   const [first] = members;
   const results = runsOf(members, perOutput).map(run => {
     const gradients = run.map(({ gradient }) => gradient);
-    const tensor = run.length === 1 ? gradients[0]! : scope('update', () => endToEnd(gradients));
+    const tensor = run.length === 1 ? numbersOf(gradients[0]!) : scope('update', () => endToEnd(gradients));
     const { place } = run[0]!;
     return { name: `gradient/${place}`, tensor, place };
   });
@@ -160,6 +160,11 @@ function trainedGroup(members: readonly Trained[], updates: Updates): MadeGroup 
     results,
     inputs: placed(members),
   };
+}
+
+/** The same numbers in the shape in which they are made, since the runtime copies them for another one. */
+function numbersOf(tensor: Tensor): Tensor {
+  return tensor.kind === 'node' && tensor.node.op === 'Reshape' ? numbersOf(tensor.node.inputs[0]!) : tensor;
 }
 
 function movedGroup(members: readonly RunningStatistic[], name: string): MadeGroup {

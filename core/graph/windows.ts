@@ -1,0 +1,71 @@
+/** Windows that slide over maps: what each of their positions sees, copied by one Gather. */
+import { count, positions } from './depthwise-products.ts';
+import type { Attributes } from './ops.ts';
+import { gather, pad, reshape } from './ops.ts';
+import { constant, type Tensor } from './tensor.ts';
+
+export interface SlidingWindow {
+  /** Sizes of the map that it slides over. */
+  readonly from: readonly number[];
+  /** Sizes of what it gives. */
+  readonly to: readonly number[];
+  readonly kernel: readonly number[];
+  readonly settings: Pick<Attributes['Conv'], 'strides' | 'pads' | 'dilations'>;
+}
+
+/** The place of the map that a position of the window sees from each place of the result; padding is the place after the last. */
+function placesSeen({ from, to, settings: { strides, pads, dilations } }: SlidingWindow, position: readonly number[]) {
+  return positions(to).map(target => {
+    const at = target.map((p, axis) => p * strides[axis]! - pads[axis]! + position[axis]! * dilations[axis]!);
+    const beyond = at.some((p, axis) => p < 0 || p >= from[axis]!);
+    return beyond ? count(from) : at.reduce((flat, p, axis) => flat * from[axis]! + p, 0);
+  });
+}
+
+/** What stands at the numbers of a table along an axis, and zeros for the number after the last. */
+function picked(map: Tensor, axis: number, table: readonly number[], dims: readonly number[]): Tensor {
+  const beyond = map.dims[axis] as number;
+  const pads = [...map.dims.map(() => 0), ...map.dims.map((_, i) => (i === axis ? 1 : 0))];
+  const padded = table.includes(beyond) ? pad(map, { pads }) : map;
+  return gather(padded, constant(Int32Array.from(table), dims), { axis });
+}
+
+/** [C,…,N] → [C,positions,places,N]: the map as each position of the window sees it. */
+export function seenByPosition(map: Tensor, window: SlidingWindow): Tensor {
+  const rows = reshape(map, [map.dims[0] as number, count(window.from), -1]);
+  const table = positions(window.kernel).flatMap(position => placesSeen(window, position));
+  return picked(rows, 1, table, [count(window.kernel), count(window.to)]);
+}
+
+/** [places,N,C] → [N · places of the result,positions,C]: all that each place of the result sees, positions back to front. */
+export function seenByPlace(map: Tensor, window: SlidingWindow): Tensor {
+  const [places, images, channels] = map.dims as readonly [number, number, number];
+  const seen = positions(window.kernel)
+    .reverse()
+    .map(position => placesSeen(window, position));
+  const row = (place: number, image: number) => place * images + (place < places ? image : 0);
+  const table = positions([images, count(window.to)]).flatMap(([image, to]) =>
+    seen.map(each => row(each[to!]!, image!)),
+  );
+  return picked(reshape(map, [places * images, channels]), 0, table, [images * count(window.to), seen.length]);
+}
+
+/** How rows of maps move down: by each of `ways` a copy of so many `rows`, for each group of channels. */
+export interface Moves {
+  readonly ways: readonly number[];
+  readonly rows: number;
+  readonly group: number;
+}
+
+/** [N,C,h,…] → [group,ways · C/group,N · rows · …]. */
+export function movedDown(map: Tensor, { ways, rows, group }: Moves): Tensor {
+  const [images, channels, height, ...rest] = map.dims as readonly [number, number, number, ...number[]];
+  const depth = channels / group;
+  const table = positions([group, ways.length, depth, images, rows]).map(([part, way, channel, image, row]) => {
+    const from = row! - ways[way!]!;
+    const map = image! * channels + part! * depth + channel!;
+    return from < 0 || from >= height ? images * channels * height : map * height + from;
+  });
+  const picks = picked(reshape(map, [images * channels * height, count(rest)]), 0, table, [table.length]);
+  return reshape(picks, [group, ways.length * depth, -1]);
+}
