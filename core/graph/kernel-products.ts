@@ -2,7 +2,7 @@
 import { count, positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
-import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
+import { add, concat, gemm, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { isKnown } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
 import { movedDown, seenByPlace, seenByPosition } from './windows.ts';
@@ -113,7 +113,12 @@ function channelsOf({ x, g, settings: { group } }: KernelProduct): { outputs: nu
 }
 
 /** [group,a,places] · [group,b,places] → [group,a,b]. */
-const placesSummed = (a: Tensor, b: Tensor): Tensor => matmul(a, transpose(b, { perm: [0, 2, 1] }));
+function placesSummed(a: Tensor, b: Tensor): Tensor {
+  const [group, rows] = a.dims;
+  if (group !== 1) return matmul(a, transpose(b, { perm: [0, 2, 1] }));
+  const flat = (sides: Tensor) => reshape(sides, [sides.dims[1] as number, -1]);
+  return reshape(gemm(flat(a), flat(b), undefined, { transB: 1 }), [1, rows as number, -1]);
+}
 
 /**
  * The gradient for the kernel [M,C/group,…]: one product with the input as every position sees it. The copies stand in the order
