@@ -15,7 +15,7 @@ import { runInNewContext } from 'node:vm';
  * @typedef {TrainingGraphs['groups'][number]} Group
  */
 
-/** Numbers updated at once, so that they are still in the processor's cache when their new values are copied over them. */
+/** Numbers updated at once: what the operators hand to each other stays in the processor's cache. */
 const pieceLength = 2 ** 18;
 
 /** @type {(dims: readonly number[], data: Float32Array) => TensorValue} */
@@ -186,10 +186,13 @@ export class Training {
     for (let from = 0; from < gradient.length; from += pieceLength) {
       const pieces = [...buffers, gradient].map(buffer => buffer.subarray(from, from + pieceLength));
       const given = [...pieces.map(piece => this.#tensor(float32([piece.length], piece))), ...scalars];
-      const results = await session.run(Object.fromEntries(session.inputNames.map((name, i) => [name, at(given, i)])));
-      const next = session.outputNames.map(name => /** @type {Float32Array} */ (results[name]?.data));
-      if (!trial) for (const [i, numbers] of next.entries()) at(pieces, i).set(numbers);
-      free(next);
+      /** @type {(names: readonly string[]) => Record<string, Tensor>} */
+      const named = names => Object.fromEntries(names.map((name, i) => [name, at(given, i)]));
+      const feeds = named(session.inputNames);
+      // New values are written over the old ones, which no operator reads afterwards.
+      const results = await (trial ? session.run(feeds) : session.run(feeds, named(session.outputNames)));
+      // The runtime copies them for its answer all the same.
+      free(Object.values(results).map(({ data }) => /** @type {Float32Array} */ (data)));
     }
   }
 

@@ -14,8 +14,8 @@ export interface StepProgram {
   /** Inputs: the batch, `rate`, and what the groups `read`. Outputs: `loss`, the metrics, and the `outputs` of every group. */
   readonly gradients: ModelParts;
   /**
-   * How values change. Inputs in order: the values, what the optimizer keeps of them, their gradients, the learning rate,
-   * the number of the update from 1 on. Outputs in order: the values and what is kept.
+   * How values change, each new one at once in the old one's place. Inputs in order: the values, what the optimizer keeps of them,
+   * their gradients, the learning rate, the number of the update from 1 on. Outputs in order: the values and what is kept.
    */
   readonly updates: readonly ModelParts[];
   readonly groups: readonly StateGroup[];
@@ -234,10 +234,25 @@ function updateGraph({ optimizer }: TrainingStepParts, decays: boolean): ModelPa
   ) as [InputTensor, InputTensor, ...InputTensor[]];
   const [rate, step] = [input('rate', 'float32', []), input('step', 'float32', [])];
   const next = optimizer.update({ parameter, gradient, slots, rate, step, decays });
-  const outputs = [parameter, ...slots].map(({ name }, i) => [`${name}.next`, [next.parameter, ...next.slots][i]!]);
+  const [before, after] = [
+    [parameter, ...slots],
+    [next.parameter, ...next.slots],
+  ];
+  checkOverwriting(before, after);
+  const outputs = before.map(({ name }, i) => [`${name}.next`, after[i]!]);
   return {
     name: 'update',
     inputs: [parameter, ...slots, gradient, rate, step],
     outputs: Object.fromEntries(outputs),
   };
+}
+
+/** @throws Error if new values cannot take the place of the old ones while they are made, because something may still read those */
+function checkOverwriting(before: readonly InputTensor[], after: readonly Tensor[]): void {
+  const all = nodesBelow(after);
+  for (const [i, value] of before.entries()) {
+    const first = new Set(nodesBelow([after[i]!]));
+    if (all.some(node => node.inputs.includes(value) && !first.has(node)))
+      throw new Error(`the optimizer reads ${value.name} for something else than its next value`);
+  }
 }

@@ -104,6 +104,18 @@ describe('a step, executed', () => {
     await expectTheSame(step, i => given[i]!);
   });
 
+  test('not by an optimizer that reads what is already written over', () => {
+    const late: Optimizer = {
+      slots: ['velocity'],
+      elementwise: true,
+      update: ({ parameter, gradient, slots: [velocity], rate }) => ({
+        parameter: ops.sub(parameter, ops.mul(rate, velocity!)),
+        slots: [ops.add(velocity!, gradient)],
+      }),
+    };
+    expect(() => layered(late).program).toThrow('the optimizer reads velocity for something else than its next value');
+  });
+
   test('with state that the loss reads and a part that only moves', async () => {
     const x = input('x', 'float32', [2, 3]);
     const [queue, mean] = [input('queue', 'float32', [4, 3]), input('mean', 'float32', [3])];
