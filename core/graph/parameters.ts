@@ -3,6 +3,7 @@ import { PermanentError } from '../errors.ts';
 import { moved, normalizeByBatch, unbiased } from './batch-statistics.ts';
 import type { ImportedModel } from './import.ts';
 import type { Op } from './ops.ts';
+import { pooledFirst } from './pooled-first.ts';
 import { rewrite } from './rewrite.ts';
 import {
   type ConstantTensor,
@@ -124,15 +125,19 @@ export function makeTrainable(outputs: readonly Tensor[], options: TrainableOpti
   const { weights, trains = () => true, statistics = 'stored', momentum = 0.1 } = options;
   const names = new Map([...weights].map(([name, tensor]) => [tensor, name]));
   const parameters = new Map<Tensor, Parameter>();
-  for (const weight of weightsOf(nodesBelow(outputs))) {
+  const nodes = nodesBelow(outputs);
+  for (const weight of weightsOf(nodes)) {
     const name = names.get(weight);
     if (name !== undefined && trains(name, weight.dims)) parameters.set(weight, parameterOf(name, weight));
   }
   const running = new Running(names, momentum);
+  const pooled = pooledFirst(nodes, outputs);
   const results = rewrite(outputs, {
     tensor: tensor => parameters.get(tensor)?.tensor,
     node: (node, inputs) =>
-      statistics === 'batch' && node.op === 'BatchNormalization' ? [running.normalize(node, inputs)] : undefined,
+      statistics === 'batch' && node.op === 'BatchNormalization'
+        ? [running.normalize(node, inputs)]
+        : pooled(node, inputs),
   });
   const trained = new Set([...parameters.values()].map(({ name }) => name));
   const twice = running.all.find(({ name }) => trained.has(name));
