@@ -36,11 +36,12 @@ export function crossEntropy(logits: Tensor, targets: Tensor, { ignore }: { igno
   // The logarithm of softmax written out, so that the way back reads the exponentials that are there.
   const shifted = sub(logits, withoutGradient(reduceMax(logits, { axes: [1] })));
   const total = reduceSum(exp(shifted), { axes: [1], keepdims: 0 });
-  const likelihood = sub(reduceSum(mul(shifted, chosen), { axes: [1], keepdims: 0 }), log(total));
-  if (!counted) return neg(reduceMean(likelihood, { keepdims: 0 }));
+  // The runtime computes what stands second first: it needs a map of its own, which the exponentials can do without.
+  const surprise = sub(log(total), reduceSum(mul(shifted, chosen), { axes: [1], keepdims: 0 }));
+  if (!counted) return reduceMean(surprise, { keepdims: 0 });
   const weights = cast(counted, { to: 'float32' });
   const number = max(reduceSum(weights, { keepdims: 0 }), constant(1));
-  return neg(div(reduceSum(mul(likelihood, weights), { keepdims: 0 }), number));
+  return div(reduceSum(mul(surprise, weights), { keepdims: 0 }), number);
 }
 
 /** Mean over rows of −Σ q log softmax(scores / temperature), for scores and probabilities q [N,P]. */

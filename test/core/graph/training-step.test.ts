@@ -218,43 +218,41 @@ test('a step prints itself', () => {
   expect(print(step.model.outputs)).toMatchInlineSnapshot(`
     "velocity/w [3,2]
     images [2,3]
-    w [3,2]
     targets int64 [2]
+    w [3,2]
     rate []
     step []
     %0 [3,2] = Mul(0.9, velocity/w)  # update
     %1 [3,2] = Transpose(images, perm=[1,0])  # gradients/head
-    %2 [] = Neg(1)  # gradients/loss
-    %3 [1] = Unsqueeze(%2, axes=[0])  # gradients/loss
-    %4 [1] = Div(%3, 2)  # gradients/loss
-    %5 [2] = Expand(%4, [2])  # gradients/loss
-    %6 [2] = Neg(%5)  # gradients/loss
-    %7 [2,2] = MatMul(images, w)  # head
-    %8 [2,1] = ReduceMax(%7, axes=[1], keepdims=1)  # loss
-    %9 [2,2] = Sub(%7, %8)  # loss
-    %10 [2,2] = Exp(%9)  # loss
-    %11 [2] = ReduceSum(%10, axes=[1], keepdims=0)  # loss
-    %12 [2] = Div(%6, %11)  # gradients/loss
-    %13 [2,1] = Unsqueeze(%12, axes=[1])  # gradients/loss
-    %14 [2,2] = Mul(%13, %10)  # gradients/loss
-    %15 [2,1] = Unsqueeze(%5, axes=[1])  # gradients/loss
-    %16 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
-    %17 bool [2,2] = Equal(%16, [0,1])  # loss
-    %18 [2,2] = Cast(%17, to=float32)  # loss
-    %19 [2,2] = Mul(%15, %18)  # gradients/loss
-    %20 [2,2] = Add(%14, %19)  # gradients/loss
-    %21 [3,2] = MatMul(%1, %20)  # gradients/head
-    %22 [3,2] = Add(%0, %21)  # update
-    %23 [3,2] = Mul(rate, %22)  # update
-    %24 [3,2] = Sub(w, %23)  # update
-    %25 [] = Add(step, 1)  # update
-    %26 [2,2] = Mul(%9, %18)  # loss
+    %2 [1] = Unsqueeze(1, axes=[0])  # gradients/loss
+    %3 [1] = Div(%2, 2)  # gradients/loss
+    %4 [2] = Expand(%3, [2])  # gradients/loss
+    %5 [2] = Neg(%4)  # gradients/loss
+    %6 [2,1] = Unsqueeze(%5, axes=[1])  # gradients/loss
+    %7 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
+    %8 bool [2,2] = Equal(%7, [0,1])  # loss
+    %9 [2,2] = Cast(%8, to=float32)  # loss
+    %10 [2,2] = Mul(%6, %9)  # gradients/loss
+    %11 [2,2] = MatMul(images, w)  # head
+    %12 [2,1] = ReduceMax(%11, axes=[1], keepdims=1)  # loss
+    %13 [2,2] = Sub(%11, %12)  # loss
+    %14 [2,2] = Exp(%13)  # loss
+    %15 [2] = ReduceSum(%14, axes=[1], keepdims=0)  # loss
+    %16 [2] = Div(%4, %15)  # gradients/loss
+    %17 [2,1] = Unsqueeze(%16, axes=[1])  # gradients/loss
+    %18 [2,2] = Mul(%17, %14)  # gradients/loss
+    %19 [2,2] = Add(%10, %18)  # gradients/loss
+    %20 [3,2] = MatMul(%1, %19)  # gradients/head
+    %21 [3,2] = Add(%0, %20)  # update
+    %22 [3,2] = Mul(rate, %21)  # update
+    %23 [3,2] = Sub(w, %22)  # update
+    %24 [] = Add(step, 1)  # update
+    %25 [2] = Log(%15)  # loss
+    %26 [2,2] = Mul(%13, %9)  # loss
     %27 [2] = ReduceSum(%26, axes=[1], keepdims=0)  # loss
-    %28 [2] = Log(%11)  # loss
-    %29 [2] = Sub(%27, %28)  # loss
-    %30 [] = ReduceMean(%29, axes=[0], keepdims=0)  # loss
-    %31 [] = Neg(%30)  # loss
-    return w.next = %24, velocity/w.next = %22, step.next = %25, loss = %31"
+    %28 [2] = Sub(%25, %27)  # loss
+    %29 [] = ReduceMean(%28, axes=[0], keepdims=0)  # loss
+    return w.next = %23, velocity/w.next = %21, step.next = %24, loss = %29"
   `);
 });
 
