@@ -2,7 +2,8 @@
 import { canHalve, kernelByHalves } from './depthwise-halves.ts';
 import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
-import { inputByProduct, kernelByColumns, kernelByPositions } from './kernel-products.ts';
+import { inputByProduct, inputBySums } from './input-products.ts';
+import { kernelByColumns, kernelByPositions } from './kernel-products.ts';
 import { knownSizes, NoGradient, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slice, transpose } from './ops.ts';
@@ -23,7 +24,7 @@ export interface Convolution {
   readonly settings: Settings;
 }
 
-export type InputForm = 'flipped' | 'transposed' | 'gathered';
+export type InputForm = 'flipped' | 'transposed' | 'gathered' | 'summed';
 export type KernelForm =
   | 'shifted'
   | 'columns'
@@ -70,22 +71,24 @@ const manyImages = 8;
  * turned one would multiply by the zeros between strides (5 to 60 times as long).
  */
 export function inputForm(convolution: Convolution): InputForm {
+  const { x, g, settings } = convolution;
   const { kernel, outputs, depth } = kernelSizes(convolution);
-  const direct =
-    allOne(convolution.settings.strides) && turnedPads(convolution.x, kernel, convolution.settings) !== undefined;
-  if (!direct) return 'transposed';
-  const { x, settings } = convolution;
   const large = Math.min(outputs, depth) >= manyChannels && settings.group === 1 && !allOne(kernel);
-  const [images, , ...places] = x.dims;
-  const small = isKnown(places) && count(places) <= fewPlaces;
-  return large && small && typeof images === 'number' && images >= manyImages ? 'gathered' : 'flipped';
+  const [images] = x.dims;
+  const many = large && typeof images === 'number' && images >= manyImages;
+  const isSmall = ({ dims }: Tensor) => isKnown(dims) && count(dims.slice(2)) <= fewPlaces;
+  const direct = allOne(settings.strides) && turnedPads(x, kernel, settings) !== undefined;
+  if (direct) return many && isSmall(x) ? 'gathered' : 'flipped';
+  return many && isSmall(g) ? 'summed' : 'transposed';
 }
 
 /** The forms that can compute the input's gradient of a convolution. */
 export function possibleInputForms(convolution: Convolution): InputForm[] {
   const { strides, group } = convolution.settings;
-  if (!turnedPads(convolution.x, kernelSizes(convolution).kernel, convolution.settings)) return ['transposed'];
-  return ['transposed', 'flipped', ...(allOne(strides) && group === 1 ? (['gathered'] as const) : [])];
+  const single = group === 1;
+  const always: InputForm[] = ['transposed', ...(single ? (['summed'] as const) : [])];
+  if (!turnedPads(convolution.x, kernelSizes(convolution).kernel, convolution.settings)) return always;
+  return [...always, 'flipped', ...(allOne(strides) && single ? (['gathered'] as const) : [])];
 }
 
 /**
@@ -95,6 +98,7 @@ export function possibleInputForms(convolution: Convolution): InputForm[] {
 export function inputGradient(convolution: Convolution, form = inputForm(convolution)): Tensor {
   const { x, w, g, settings } = convolution;
   const sizes = kernelSizes(convolution);
+  if (form === 'summed') return inputBySums(g, w, spatialSizes(x), settings);
   if (form === 'transposed')
     return convTranspose(g, w, undefined, { ...settings, output_padding: leftOver(x, sizes.kernel, settings) });
   const pads = turnedPads(x, sizes.kernel, settings);
@@ -149,18 +153,27 @@ function fromColumns(sums: Tensor, outputs: number, depth: number, kernel: reado
   return reshape(transpose(apart, { perm: [0, 2, 1] }), [outputs, depth, ...kernel]);
 }
 
-/** A convolution of the images, taken as channels, with g for a kernel. */
+/**
+ * A convolution of the images, taken as channels, with g for a kernel. The runtime shares maps among its threads as wholes, so an odd
+ * number of them becomes twice as many of half the images.
+ */
 function image({ x, g, settings }: Convolution, { outputs, depth, kernel, rank }: Sizes): Tensor {
   const { strides, pads, dilations, group } = settings;
   const spatial = range(rank).map(i => i + 2);
-  const [batch] = knownSizes(x.dims.slice(0, 1), 'the number of images');
-  const apart = reshape(x, [batch!, group, depth, ...spatialSizes(x)]);
+  const [batch] = knownSizes(x.dims.slice(0, 1), 'the number of images') as [number];
+  const halves = group === 1 && depth % 2 === 1 && batch % 2 === 0 ? 2 : 1;
   const axes = spatial.map(i => i + 1);
-  const images = reshape(transpose(apart, { perm: [2, 1, 0, ...axes] }), [depth, group * batch!, ...spatialSizes(x)]);
-  const taps = transpose(g, { perm: [1, 0, ...spatial] });
-  const sums = conv(images, taps, undefined, { strides: dilations, dilations: strides, pads, group });
+  const apart = reshape(x, [batch, group, depth, ...spatialSizes(x)]);
+  const images = reshape(transpose(apart, { perm: [2, 1, 0, ...axes] }), [depth, group * batch, ...spatialSizes(x)]);
+  const parts = transpose(reshape(g, [halves, batch / halves, outputs, ...spatialSizes(g)]), {
+    perm: [0, 2, 1, ...axes],
+  });
+  const taps = reshape(parts, [halves * outputs, batch / halves, ...spatialSizes(g)]);
+  const turned = { strides: dilations, dilations: strides, pads, group: group * halves };
+  const sums = conv(images, taps, undefined, turned);
   const exact = slice(sums, { starts: repeated(0, rank), ends: kernel, axes: spatial });
-  return reshape(transpose(exact, { perm: [1, 0, ...spatial] }), [outputs, depth, ...kernel]);
+  const whole = reduceSum(reshape(exact, [depth, halves, outputs, ...kernel]), { axes: [1], keepdims: 0 });
+  return reshape(transpose(whole, { perm: [1, 0, ...spatial] }), [outputs, depth, ...kernel]);
 }
 
 /** One channel each: sums of products, no matrices. */

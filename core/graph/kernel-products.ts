@@ -1,11 +1,11 @@
-/** Gradients of convolutions as products of matrices over all images at once, with few copies of the maps. */
+/** Gradients of kernels as products of matrices over all images at once, with few copies of the maps; and convolutions themselves. */
 import { count, positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { add, concat, gemm, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { isKnown } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
-import { movedDown, seenByPlace, seenByPosition } from './windows.ts';
+import { movedDown, seenByPosition } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 
@@ -36,7 +36,7 @@ const channelsFirst: Layout = {
 };
 
 /** [N,C,…] → [C,…,N], as one exchange of two axes. */
-function imagesLast(map: Tensor): Tensor {
+export function imagesLast(map: Tensor): Tensor {
   const sizes = knownSizes(map.dims.slice(1), 'channels, height and width');
   return reshape(transpose(reshape(map, [0, -1]), { perm: [1, 0] }), [...sizes, -1]);
 }
@@ -259,34 +259,4 @@ export function convolvedByColumns(
   const sums = reshape(matmul(reshape(w, [outputs, -1]), columns), [-1, images]);
   const y = reshape(transpose(sums, { perm: [1, 0] }), [images, outputs, ...window.to]);
   return bias ? add(y, reshape(bias, [1, -1, ...kernel.map(() => 1)])) : y;
-}
-
-/** [N,C,…] → [places,N,C], as one exchange of two axes. */
-function placesFirst(map: Tensor): Tensor {
-  const [images, channels, ...spatial] = knownSizes(map.dims, 'the sizes of the map') as [number, number, ...number[]];
-  const places = transpose(reshape(map, [images * channels, -1]), { perm: [1, 0] });
-  return reshape(places, [count(spatial), images, channels]);
-}
-
-/**
- * The gradient for the input [N,C,…], at strides of 1 and in one group: what every place got from the places of g around it, as
- * one product of matrices. For small maps, on which a convolution's product per image is narrow.
- * @param pads with which g, slid over, gives the size of the input
- */
-export function inputByProduct(
-  g: Tensor,
-  w: Tensor,
-  spatial: readonly number[],
-  { pads, dilations }: Pick<Settings, 'pads' | 'dilations'>,
-): Tensor {
-  const [images] = knownSizes(g.dims.slice(0, 1), 'the number of images') as [number];
-  const [outputs, channels, ...kernel] = knownSizes(w.dims, 'the sizes of the kernel') as [number, number, ...number[]];
-  const settings = { pads, dilations, strides: kernel.map(() => 1) };
-  const seen = seenByPlace(placesFirst(g), { from: spatialSizes(g), to: spatial, kernel, settings });
-  const taps = reshape(transpose(reshape(w, [outputs, -1]), { perm: [1, 0] }), [channels, -1]);
-  const rows = reshape(seen, [-1, count(kernel) * outputs]);
-  const sums = matmul(taps, transpose(rows, { perm: [1, 0] }));
-  return transpose(reshape(sums, [channels, images, ...spatial]), {
-    perm: [1, 0, ...range(spatial.length).map(i => i + 2)],
-  });
 }

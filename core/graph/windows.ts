@@ -50,6 +50,21 @@ export function seenByPlace(map: Tensor, window: SlidingWindow): Tensor {
   return picked(reshape(map, [places * images, channels]), 0, table, [images * count(window.to), seen.length]);
 }
 
+/**
+ * [C,positions · places of the result,N] → [C,most,places of the map,N]: what was made for each place of the map, wherever a position
+ * of the window saw it, and zeros where it was seen less often than others.
+ */
+export function givenBack(parts: Tensor, window: SlidingWindow): Tensor {
+  const to = count(window.to);
+  const given = Array.from({ length: count(window.from) }, (): number[] => []);
+  for (const [k, position] of positions(window.kernel).entries())
+    for (const [i, place] of placesSeen(window, position).entries()) given[place]?.push(k * to + i);
+  const most = Math.max(1, ...given.map(({ length }) => length));
+  const none = count(window.kernel) * to;
+  const table = positions([most, given.length]).map(([time, place]) => given[place!]![time!] ?? none);
+  return picked(parts, 1, table, [most, given.length]);
+}
+
 /** How rows of maps move down: by each of `ways` a copy of so many `rows`, for each group of channels. */
 export interface Moves {
   readonly ways: readonly number[];
