@@ -9,6 +9,7 @@ import {
   batchNormalization,
   cast,
   exp,
+  hardSigmoid,
   log,
   mul,
   type Op,
@@ -82,9 +83,18 @@ const withDims = (tensor: ConstantTensor, dims: readonly number[]): ConstantTens
 function maskedOf(node: NodeOf<'Where'>, [mask, x, other]: readonly Tensor[]): readonly Tensor[] | undefined {
   if (!isGradient(node)) return undefined;
   const [y] = node.outputs;
-  const zero = other!.kind === 'constant' && other!.bytes.length === 4 && other!.bytes.every(byte => byte === 0);
-  if (!zero || y!.type !== 'float32' || `${x!.dims}` !== `${y!.dims}`) return undefined;
-  return [mul(x!, cast(mask!, { to: 'float32' }))];
+  if (!isZero(other!) || y!.type !== 'float32' || `${x!.dims}` !== `${y!.dims}`) return undefined;
+  return [mul(x!, factorOf(mask!))];
+}
+
+const isZero = (tensor: Tensor) =>
+  tensor.kind === 'constant' && tensor.bytes.length === 4 && tensor.bytes.every(byte => byte === 0);
+
+/** A mask as ones and zeros; whether numbers are above zero, in one pass: they are made so large that 1 cuts them all off. */
+function factorOf(mask: Tensor): Tensor {
+  const [x, limit] = mask.kind === 'node' && mask.node.op === 'Greater' ? mask.node.inputs : [];
+  if (x?.type === 'float32' && isZero(limit!)) return hardSigmoid(x, { alpha: 2 ** 127, beta: 0 });
+  return cast(mask, { to: 'float32' });
 }
 
 /**

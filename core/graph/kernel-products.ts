@@ -35,10 +35,20 @@ const channelsFirst: Layout = {
   turned: map => transpose(map, { perm: [1, 0, ...range(map.dims.length).slice(2)] }),
 };
 
+/** Up to so many images a product with the identity, in which all threads take part, exchanges axes faster than Transpose; as exactly. */
+const fewImages = 64;
+
 /** [N,C,…] → [C,…,N], as one exchange of two axes. */
 export function imagesLast(map: Tensor): Tensor {
-  const sizes = knownSizes(map.dims.slice(1), 'channels, height and width');
-  return reshape(transpose(reshape(map, [0, -1]), { perm: [1, 0] }), [...sizes, -1]);
+  const [images, ...sizes] = knownSizes(map.dims, 'the sizes of the map') as [number, ...number[]];
+  const turned = transpose(reshape(map, [images, -1]), { perm: [1, 0] });
+  return reshape(images <= fewImages ? matmul(turned, identityMatrix(images)) : turned, [...sizes, images]);
+}
+
+function identityMatrix(size: number): Tensor {
+  const data = new Float32Array(size * size);
+  for (let i = 0; i < size; i++) data[i * size + i] = 1;
+  return constant(data, [size, size]);
 }
 
 /** Zeros put before and after along an axis, or, below zero, places taken away. */

@@ -3,7 +3,6 @@ import { PermanentError } from '../errors.ts';
 import { moved, normalizeByBatch, unbiased } from './batch-statistics.ts';
 import type { ImportedModel } from './import.ts';
 import type { Op } from './ops.ts';
-import { pooledFirst } from './pooled-first.ts';
 import { rewrite } from './rewrite.ts';
 import {
   type ConstantTensor,
@@ -125,19 +124,15 @@ export function makeTrainable(outputs: readonly Tensor[], options: TrainableOpti
   const { weights, trains = () => true, statistics = 'stored', momentum = 0.1 } = options;
   const names = new Map([...weights].map(([name, tensor]) => [tensor, name]));
   const parameters = new Map<Tensor, Parameter>();
-  const nodes = nodesBelow(outputs);
-  for (const weight of weightsOf(nodes)) {
+  for (const weight of weightsOf(nodesBelow(outputs))) {
     const name = names.get(weight);
     if (name !== undefined && trains(name, weight.dims)) parameters.set(weight, parameterOf(name, weight));
   }
   const running = new Running(names, momentum);
-  const pooled = pooledFirst(nodes, outputs);
   const results = rewrite(outputs, {
     tensor: tensor => parameters.get(tensor)?.tensor,
     node: (node, inputs) =>
-      statistics === 'batch' && node.op === 'BatchNormalization'
-        ? [running.normalize(node, inputs)]
-        : pooled(node, inputs),
+      statistics === 'batch' && node.op === 'BatchNormalization' ? [running.normalize(node, inputs)] : undefined,
   });
   const trained = new Set([...parameters.values()].map(({ name }) => name));
   const twice = running.all.find(({ name }) => trained.has(name));

@@ -121,13 +121,16 @@ describe('masks', () => {
   const a = x(2, 3);
   const masked = ops.where(ops.greater(a, constant(0)), a, constant(0));
 
-  test('of gradients are factors', async () => {
-    const gradient = scope('gradients', () => ops.where(ops.greater(a, constant(0)), a, constant(0)));
+  test.each<[string, number, string[], number[]]>([
+    ['above zero', 0, ['HardSigmoid', 'Mul'], [1, 0, 3e38, 0, 2 ** -126, 6]],
+    ['above another number', 1, ['Greater', 'Cast', 'Mul'], [0, 0, 3e38, 0, 0, 6]],
+  ])('of gradients are factors, %s', async (_what, limit, order, expected) => {
+    const gradient = scope('gradients', () => ops.where(ops.greater(a, constant(limit)), a, constant(0)));
     const [y] = fasterForms([gradient]);
-    expect(nodesBelow([y!]).map(({ op }) => op)).toEqual(['Greater', 'Cast', 'Mul']);
-    const feeds = { x: { dims: [2, 3], data: [1, -2, 3, 0, -5, 6] } };
+    expect(nodesBelow([y!]).map(({ op }) => op)).toEqual(order);
+    const feeds = { x: { dims: [2, 3], data: [1, -2, 3e38, 0, 2 ** -126, 6].map(Math.fround) } };
     const [result] = await run([y!], feeds);
-    expect(result!.data.map(value => value + 0)).toEqual([1, 0, 3, 0, 0, 6]);
+    expect(result!.data.map(value => value + 0)).toEqual(expected.map(Math.fround));
   });
 
   test('elsewhere keep out what is not finite', async () => {
