@@ -30,6 +30,7 @@ const shapes: readonly Shape[] = [
   { batch: 16, size: 112, channels: 3, outputs: 32, kernel: 3, stride: 2 },
   { batch: 16, size: 28, channels: 64, outputs: 128, kernel: 3, stride: 2 },
   { batch: 16, size: 14, channels: 128, outputs: 128, kernel: 3 },
+  { batch: 16, size: 7, channels: 256, outputs: 512, kernel: 3, stride: 2 },
   { batch: 16, size: 4, channels: 512, outputs: 512, kernel: 3 },
   { batch: 16, size: 28, channels: 64, outputs: 256, kernel: 1 },
   { batch: 16, size: 28, channels: 64, outputs: 128, kernel: 1, stride: 2 },
