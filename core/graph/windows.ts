@@ -23,11 +23,12 @@ function placesSeen({ from, to, settings: { strides, pads, dilations } }: Slidin
 }
 
 /** What stands at the numbers of a table along an axis, and zeros for the number after the last. */
-function picked(map: Tensor, axis: number, table: readonly number[], dims: readonly number[]): Tensor {
+function picked(map: Tensor, axis: number, table: ArrayLike<number>, dims: readonly number[]): Tensor {
   const beyond = map.dims[axis] as number;
   const pads = [...map.dims.map(() => 0), ...map.dims.map((_, i) => (i === axis ? 1 : 0))];
-  const padded = table.includes(beyond) ? pad(map, { pads }) : map;
-  return gather(padded, constant(Int32Array.from(table), dims), { axis });
+  const numbers = Int32Array.from(table);
+  const padded = numbers.includes(beyond) ? pad(map, { pads }) : map;
+  return gather(padded, constant(numbers, dims), { axis });
 }
 
 /** [C,…,N] → [C,positions,places,N]: the map as each position of the window sees it. */
@@ -76,11 +77,15 @@ export interface Moves {
 export function movedDown(map: Tensor, { ways, rows, group }: Moves): Tensor {
   const [images, channels, height, ...rest] = map.dims as readonly [number, number, number, ...number[]];
   const depth = channels / group;
-  const table = positions([group, ways.length, depth, images, rows]).map(([part, way, channel, image, row]) => {
-    const from = row! - ways[way!]!;
-    const map = image! * channels + part! * depth + channel!;
-    return from < 0 || from >= height ? images * channels * height : map * height + from;
-  });
-  const picks = picked(reshape(map, [images * channels * height, count(rest)]), 0, table, [table.length]);
+  const [maps, beyond] = [images * channels, images * channels * height];
+  const table = new Int32Array(ways.length * maps * rows);
+  let end = 0;
+  for (let part = 0; part < channels; part += depth)
+    for (const by of ways)
+      for (let channel = part; channel < part + depth; channel++)
+        for (let map = channel; map < maps; map += channels)
+          for (let row = -by; row < rows - by; row++)
+            table[end++] = row < 0 || row >= height ? beyond : map * height + row;
+  const picks = picked(reshape(map, [beyond, count(rest)]), 0, table, [table.length]);
   return reshape(picks, [group, ways.length * depth, -1]);
 }
