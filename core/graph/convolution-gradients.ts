@@ -1,6 +1,6 @@
 /** Gradients of a convolution for its input and its kernel: several forms of the same sums, chosen by shape in one place. */
 import { canHalve, kernelByHalves } from './depthwise-halves.ts';
-import { kernelByPairs, kernelByRows, positions } from './depthwise-products.ts';
+import { kernelByPairs, kernelByRows } from './depthwise-products.ts';
 import { elementCount } from './dims.ts';
 import { inputByProduct, inputBySums } from './input-products.ts';
 import { kernelByColumns, kernelByPositions } from './kernel-products.ts';
@@ -10,6 +10,7 @@ import { concat, conv, convTranspose, matmul, mul, pad, reduceSum, reshape, slic
 import { isKnown } from './sizes-of.ts';
 import type { Tensor } from './tensor.ts';
 import { leftOver, spread, turnedKernel, turnedPads } from './turned-convolution.ts';
+import { count, positions } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 
@@ -38,7 +39,6 @@ export type KernelForm =
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-const count = (kernel: readonly number[]) => kernel.reduce((a, b) => a * b, 1);
 const allOne = (values: readonly number[]) => values.every(value => value === 1);
 
 interface Sizes {
@@ -67,8 +67,8 @@ const manyImages = 8;
 
 /**
  * Which form of the input's gradient is fastest (`npm run bench -- convolution`): a turned convolution at stride 1, where
- * the transposed one takes up to twice as long, or one product over all images on small maps; the transposed one where the
- * turned one would multiply by the zeros between strides (5 to 60 times as long).
+ * the transposed one takes up to twice as long, or one product over all images on small maps; the transposed one, or on small
+ * maps sums per place, where the turned one would multiply by the zeros between strides (4 to 20 times as long).
  */
 export function inputForm(convolution: Convolution): InputForm {
   const { x, g, settings } = convolution;

@@ -1,9 +1,10 @@
 /** The gradient of a depthwise kernel on wide maps: products of matrices per channel for the left and the right half, and what meets in the middle. */
-import { count, heightened, pairsSeen, positions } from './depthwise-products.ts';
+import { heightened, pairsSeen } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { add, concat, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { constant, type Tensor } from './tensor.ts';
+import { count, positions } from './windows.ts';
 
 type Settings = Pick<Attributes['Conv'], 'strides' | 'pads' | 'dilations'>;
 

@@ -3,38 +3,19 @@ import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { add, concat, matmul, pad, reshape, transpose } from './ops.ts';
 import { type ConstantTensor, constant, constantData, type Tensor } from './tensor.ts';
+import { count, placesSeen, positions, type SlidingWindow } from './windows.ts';
 
 type Settings = Pick<Attributes['Conv'], 'strides' | 'pads' | 'dilations'>;
 
-export const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
-/** Every position of a kernel or place of a map, row-major. */
-export function positions(sizes: readonly number[]): number[][] {
-  return sizes.reduce<number[][]>((all, size) => all.flatMap(at => range(size).map(i => [...at, i])), [[]]);
-}
-
-interface Window {
-  /** Of the map that the window slides over, of what it gives, and of the window itself. */
-  readonly from: readonly number[];
-  readonly to: readonly number[];
-  readonly kernel: readonly number[];
-  readonly settings: Settings;
-}
-
 /** Which place of the map a position of the kernel sees from each place of the result: ones in [from · to, kernel]. */
-export function pairsSeen({ from, to, kernel, settings: { strides, pads, dilations } }: Window): ConstantTensor {
-  const [places, taps] = [count(to), count(kernel)];
-  const data = new Float32Array(count(from) * places * taps);
-  const targets = positions(to);
-  for (const [k, position] of positions(kernel).entries())
-    for (const [j, target] of targets.entries()) {
-      const at = target.map((p, axis) => p * strides[axis]! - pads[axis]! + position[axis]! * dilations[axis]!);
-      if (at.some((p, axis) => p < 0 || p >= from[axis]!)) continue;
-      const i = at.reduce((flat, p, axis) => flat * from[axis]! + p, 0);
-      data[(i * places + j) * taps + k] = 1;
-    }
-  return constant(data, [count(from) * places, taps]);
+export function pairsSeen(window: SlidingWindow): ConstantTensor {
+  const [from, places, taps] = [count(window.from), count(window.to), count(window.kernel)];
+  const data = new Float32Array(from * places * taps);
+  for (const [k, position] of positions(window.kernel).entries())
+    for (const [j, i] of placesSeen(window, position).entries()) if (i < from) data[(i * places + j) * taps + k] = 1;
+  return constant(data, [from * places, taps]);
 }
 
 /** [N,C,…] → [C,N,places]. */
@@ -77,7 +58,7 @@ interface Sides {
 }
 
 /** Which pairs of these columns each position of the kernel sees: ones in [pairs, kernel]. */
-function columnsSeen(window: Window, { seen, ways, wide, turned }: Sides): Tensor {
+function columnsSeen(window: SlidingWindow, { seen, ways, wide, turned }: Sides): Tensor {
   const [[width], [columns], [across]] = [window.from, window.to, window.kernel];
   const one = constantData(pairsSeen(window)) as Float32Array;
   const [taps, behind] = [seen.length * across!, ways.length * columns!];
@@ -133,7 +114,7 @@ export function kernelByRows(x: Tensor, g: Tensor, kernel: readonly number[], se
  * @param axes in front, of size 1, while they are made: the runtime keeps a buffer from one tensor to the next of the same dims,
  *   those of the way forward for the way back, unless their dims differ
  */
-function matrices(w: Tensor, window: Window, axes: readonly 1[] = []): Tensor {
+function matrices(w: Tensor, window: SlidingWindow, axes: readonly 1[] = []): Tensor {
   const [channels] = knownSizes([w.dims[0]!], 'the number of channels');
   const taps = reshape(w, [...axes, channels!, count(window.kernel)]);
   const all = matmul(taps, transpose(pairsSeen(window), { perm: [1, 0] }));
@@ -152,7 +133,7 @@ export function convolvedByProducts(
   x: Tensor,
   w: Tensor,
   bias: Tensor | undefined,
-  { to, settings }: Pick<Window, 'to' | 'settings'>,
+  { to, settings }: Pick<SlidingWindow, 'to' | 'settings'>,
 ): Tensor {
   const kernel = knownSizes(w.dims.slice(2), 'the sizes of the kernel');
   const window = { from: spatialSizes(x), to, kernel, settings };
@@ -164,7 +145,7 @@ export function sentBackByProducts(
   x: Tensor,
   w: Tensor,
   bias: Tensor | undefined,
-  { to, settings }: Pick<Window, 'to' | 'settings'>,
+  { to, settings }: Pick<SlidingWindow, 'to' | 'settings'>,
 ): Tensor {
   const kernel = knownSizes(w.dims.slice(2), 'the sizes of the kernel');
   const window = { from: to, to: spatialSizes(x), kernel, settings };

@@ -25,6 +25,7 @@ import { backAlong, resizeMatrix } from './resampling.ts';
 import { rewrite } from './rewrite.ts';
 import { isKnown } from './sizes-of.ts';
 import { type ConstantTensor, constant, type Dim, type GraphNode, type NodeOf, type Tensor } from './tensor.ts';
+import { count } from './windows.ts';
 
 /** The same tensors by faster forms. */
 export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
@@ -220,5 +221,3 @@ function onFewPlaces(
   const narrow = count(to) <= fewPlaces && x!.dims[0]! >= manyImages && Math.min(outputs, depth) >= manyChannels;
   return plain && narrow ? [convolvedByColumns(x!, w!, bias, { to, settings: attributes })] : undefined;
 }
-
-const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);

@@ -1,11 +1,10 @@
 /** Gradients of inputs of convolutions as products of matrices over all images at once. For small maps, on which a product per image is narrow. */
-import { count } from './depthwise-products.ts';
 import { imagesLast } from './kernel-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { matmul, reduceSum, reshape, transpose } from './ops.ts';
 import type { Tensor } from './tensor.ts';
-import { givenBack, seenByPlace } from './windows.ts';
+import { count, givenBack, seenByPlace } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 

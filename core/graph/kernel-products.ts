@@ -1,11 +1,10 @@
 /** Gradients of kernels as products of matrices over all images at once, with few copies of the maps; and convolutions themselves. */
-import { count, positions } from './depthwise-products.ts';
 import { knownSizes, spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { add, concat, gemm, matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { isKnown } from './sizes-of.ts';
 import { constant, type Tensor } from './tensor.ts';
-import { movedDown, seenByPosition } from './windows.ts';
+import { count, movedDown, positions, seenByPosition } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 

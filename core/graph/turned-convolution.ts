@@ -3,12 +3,12 @@ import { spatialSizes } from './no-gradient.ts';
 import type { Attributes } from './ops.ts';
 import { matmul, pad, reshape, slice, transpose } from './ops.ts';
 import { constant, type Tensor } from './tensor.ts';
+import { count } from './windows.ts';
 
 type Settings = Attributes['Conv'];
 
 const repeated = (value: number, count: number) => new Array<number>(count).fill(value);
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-const count = (kernel: readonly number[]) => kernel.reduce((a, b) => a * b, 1);
 const allOne = (values: readonly number[]) => values.every(value => value === 1);
 
 /** Padding that makes the turned convolution as large as x; undefined where it would be negative. */

@@ -1,8 +1,17 @@
-/** Windows that slide over maps: what each of their positions sees, copied by one Gather. */
-import { count, positions } from './depthwise-products.ts';
+/** Windows that slide over maps: which place each of their positions sees, and copies of what they see by one Gather. */
 import type { Attributes } from './ops.ts';
 import { gather, pad, reshape } from './ops.ts';
 import { constant, type Tensor } from './tensor.ts';
+
+export const count = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
+
+/** Every position of a kernel or place of a map, row-major. */
+export function positions(sizes: readonly number[]): number[][] {
+  return sizes.reduce<number[][]>(
+    (all, size) => all.flatMap(at => Array.from({ length: size }, (_, i) => [...at, i])),
+    [[]],
+  );
+}
 
 export interface SlidingWindow {
   /** Sizes of the map that it slides over. */
@@ -14,7 +23,10 @@ export interface SlidingWindow {
 }
 
 /** The place of the map that a position of the window sees from each place of the result; padding is the place after the last. */
-function placesSeen({ from, to, settings: { strides, pads, dilations } }: SlidingWindow, position: readonly number[]) {
+export function placesSeen(
+  { from, to, settings: { strides, pads, dilations } }: SlidingWindow,
+  position: readonly number[],
+): number[] {
   return positions(to).map(target => {
     const at = target.map((p, axis) => p * strides[axis]! - pads[axis]! + position[axis]! * dilations[axis]!);
     const beyond = at.some((p, axis) => p < 0 || p >= from[axis]!);
