@@ -18,18 +18,28 @@ const megabyte = 2 ** 20;
 const bytesOf = ({ dims }: Pick<Tensor, 'dims'>) => 4 * (dims as readonly number[]).reduce((a, b) => a * b, 1);
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
-/**
- * What a step must hold at once by the shapes: every activation of the forward pass that its gradients need (the inputs of
- * convolutions and normalisations, the outputs of what is bounded), the parameters, and their state before and after.
- */
-function bytesByShapes(name: string): { activations: number; state: number } {
+/** What a step must hold at once by the shapes. */
+interface BytesByShapes {
+  /** Every one of the forward pass that gradients need: the inputs of convolutions and normalisations, the outputs of what is bounded. */
+  readonly activations: number;
+  /** Parameters, running statistics, what the optimizer keeps. */
+  readonly state: number;
+  readonly gradients: number;
+}
+
+function bytesByShapes(name: string): BytesByShapes {
   const { step, loss } = trainedNetwork(name);
   const kept = new Set<Tensor>();
   for (const node of nodesBelow([loss])) {
     if (['Conv', 'BatchNormalization'].includes(node.op)) kept.add(node.inputs[0]!);
     if (['Relu', 'Clip', 'MaxPool', 'Exp'].includes(node.op)) kept.add(node.outputs[0]!);
   }
-  return { activations: sum([...kept].map(bytesOf)), state: 2 * sum(step.state.map(bytesOf)) };
+  const values = step.program.groups.flatMap(({ buffers, update }) => (update ? buffers[0]! : []));
+  return {
+    activations: sum([...kept].map(bytesOf)),
+    state: sum(step.state.map(bytesOf)),
+    gradients: sum(values.map(bytesOf)),
+  };
 }
 
 const status = (line: string) =>
@@ -65,7 +75,7 @@ async function growth(name: string): Promise<Growth> {
   const before = status('VmRSS');
   peak();
   const runner = new OnnxRuntime();
-  const idle = { ...graphs, gradients: toModel(nothing), updates: [] };
+  const idle = { gradients: toModel(nothing), updates: [], groups: [] };
   // Its thread serves the step after it.
   await (await runner.train(idle, { threads: 2 })).release();
   const empty = peak() - before;
@@ -91,16 +101,26 @@ async function inOwnProcess(name: string): Promise<Growth> {
 
 /** `npm run bench -- training-memory`. Linux only. */
 export async function trainingMemory(): Promise<void> {
-  console.log(
-    '| network | activations, MB | parameters and state | an empty session | grew by, loading | grew by, in steps | ratio |',
-  );
-  console.log('| --- | --- | --- | --- | --- | --- | --- |');
+  const columns = [
+    'network',
+    'activations, MB',
+    'parameters and optimizer state',
+    'gradients',
+    'an empty session',
+    'grew by, loading',
+    'grew by, in steps',
+    'beyond an empty session',
+    'of activations, parameters, state',
+    'and gradients',
+  ];
+  for (const row of [columns, columns.map(() => '---')]) console.log(`| ${row.join(' | ')} |`);
   for (const name of Object.keys(networks)) {
-    const { activations, state } = bytesByShapes(name);
+    const { activations, state, gradients } = bytesByShapes(name);
     const { empty, loading, steps } = await inOwnProcess(name);
-    const ratio = (steps / (activations + state)).toFixed(2);
-    const columns = [activations, state, empty, loading, steps].map(value => (value / megabyte).toFixed(0));
-    console.log(`| ${[name, ...columns, ratio].join(' | ')} |`);
+    const own = steps - empty;
+    const sizes = [activations, state, gradients, empty, loading, steps, own];
+    const ratios = [activations + state, activations + state + gradients].map(needed => (own / needed).toFixed(2));
+    console.log(`| ${[name, ...sizes.map(size => (size / megabyte).toFixed(0)), ...ratios].join(' | ')} |`);
   }
 }
 

@@ -57,7 +57,9 @@ async function trained({ step, feeds }: TrainedNetwork, graphs: TrainingGraphs, 
 /** The loss alone, from the same batch and the same state in the same kind of session. */
 function forwardOf({ step: { program }, loss }: TrainedNetwork): TrainingGraphs {
   const [alone] = fasterForms([loss]);
-  return { ...graphsOf(program), gradients: toModel({ ...program.gradients, outputs: { loss: alone! } }) };
+  const { updates, groups } = graphsOf(program);
+  const gradients = toModel({ ...program.gradients, outputs: { loss: alone! } });
+  return { gradients, updates, groups: groups.map(group => ({ ...group, outputs: [] })) };
 }
 
 /** PyTorch's forward pass and step, which wait for their turn in one process. */

@@ -107,7 +107,13 @@ export class OnnxRuntime implements ModelRunner {
     // A step is a thousand short operators: threads that wait a moment for the next are awake for it, a twentieth of the time.
     const extra = { session: { intra_op: { allow_spinning: '1', spin_duration_us: '30' } } };
     const options = { ...sessionOptions(this.device, threads), enableMemPattern: false, extra };
-    const session = await this.#open(session => session.train(graphs, options));
+    const { withRefusedOutput } = await import('./refused-output.ts');
+    const written = {
+      ...graphs,
+      gradients: withRefusedOutput(graphs.gradients),
+      updates: graphs.updates.map(withRefusedOutput),
+    };
+    const session = await this.#open(session => session.train(written, options));
     const trainer: Trainer = new SessionTrainer(session, session => this.#keep(trainer, [session]));
     this.#models.add(trainer);
     return trainer;

@@ -28,17 +28,8 @@ const float32 = (dims, data) => ({ type: 'float32', dims, data });
  */
 const at = (list, i) => /** @type {T} */ (list[i]);
 
-/** @type {(parts: readonly Float32Array[]) => Float32Array} */
-function endToEnd(parts) {
-  if (parts.length === 1) return at(parts, 0);
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    all.set(part, end);
-    end += part.length;
-  }
-  return all;
-}
+/** @type {(dims: readonly number[]) => number} */
+const lengthOf = dims => dims.reduce((a, b) => a * b, 1);
 
 /** Moves a buffer's memory to another place. Node 20 has it, but hides it. */
 function moving() {
@@ -63,6 +54,39 @@ function free(arrays) {
   for (const { buffer } of arrays) if (buffer.byteLength > 0) move.call(buffer, 0);
 }
 
+/** @type {(session: InferenceSession, tensor: boolean) => string[]} */
+const outputNames = ({ outputMetadata }, tensor) =>
+  outputMetadata.filter(({ isTensor }) => isTensor === tensor).map(({ name }) => name);
+
+/**
+ * Runs a graph whose results are all written to given places. Its first output, no tensor, is one that the runtime's binding refuses
+ * to hand over, and with it all that follow: they lie where they are wanted by then, and handed over they would be copied once more.
+ * @type {(session: InferenceSession, feeds: Record<string, Tensor>, places: Record<string, Tensor>) => Promise<void>}
+ */
+async function runInto(session, feeds, places) {
+  const refused = Object.fromEntries(outputNames(session, false).map(name => [name, null]));
+  try {
+    await session.run(feeds, { ...refused, ...places });
+  } catch (error) {
+    if (!/^Non tensor type/.test(/** @type {Error} */ (error).message)) throw error;
+  }
+}
+
+/** @typedef {{ readonly name: string, readonly dims: readonly number[] }} Output */
+
+/** @type {(session: InferenceSession) => Output[]} */
+const outputsOf = ({ outputMetadata }) =>
+  outputMetadata.flatMap(each => {
+    if (!each.isTensor) return [];
+    const { name, type, shape } = each;
+    const dims = shape.filter(size => typeof size === 'number');
+    if (type !== 'float32' || dims.length < shape.length)
+      throw new Error(
+        `a training cannot use the output "${name}": ${type} of ${shape.join('×')}, not float32 of fixed size`,
+      );
+    return [{ name, dims }];
+  });
+
 export class Training {
   /** @type {Runtime} */
   #runtime;
@@ -73,11 +97,20 @@ export class Training {
   /** @type {readonly Group[]} */
   #groups;
   /**
-   * What the last batch gave, by output, until it is applied.
-   * @type {Map<string, Float32Array>}
+   * By group, what the last batch gave end to end, and where the next one's is written.
+   * @type {Float32Array[]}
    */
-  #waiting = new Map();
-  /** @type {TrainingState} */
+  #given;
+  /**
+   * Places in these, by group.
+   * @type {readonly (readonly (Output & { readonly from: number })[])[]}
+   */
+  #places;
+  /** Loss and metrics. @type {readonly Output[]} */
+  #told;
+  /** Whether something was given that is not applied yet. */
+  #waits = false;
+  /** @type {Float32Array[][]} */
   #state = [];
 
   /** @type {(runtime: Runtime, graphs: TrainingGraphs, options: SessionOptions) => Promise<Training>} */
@@ -99,11 +132,27 @@ export class Training {
     this.#gradients = gradients;
     this.#updates = updates;
     this.#groups = groups;
+    const outputs = new Map(outputsOf(gradients).map(output => [output.name, output]));
+    this.#places = groups.map(group => {
+      let end = 0;
+      return group.outputs.map(name => {
+        const output = outputs.get(name);
+        if (!output) throw new Error(`the graph of the gradients has no output "${name}"`);
+        outputs.delete(name);
+        const from = end;
+        end += lengthOf(output.dims);
+        return { ...output, from };
+      });
+    });
+    this.#given = this.#places.map(
+      places => new Float32Array(places.reduce((sum, { dims }) => sum + lengthOf(dims), 0)),
+    );
+    this.#told = [...outputs.values()];
   }
 
   /** @type {(state: TrainingState) => void} */
   put(state) {
-    this.#state = state;
+    this.#state = state.map(buffers => [...buffers]);
   }
 
   /** @type {() => TrainingState} */
@@ -118,58 +167,53 @@ export class Training {
    * @type {(batch: Tensors) => Promise<Record<string, number>>}
    */
   async gradients(batch) {
-    this.#forget();
+    this.#waits = false;
     const given = Object.entries(batch).map(([name, value]) => [name, this.#tensor(value)]);
-    const results = await this.#gradients.run(Object.fromEntries([...given, ...this.#read()]));
+    const told = this.#told.map(({ name, dims }) => ({ name, ...float32(dims, new Float32Array(lengthOf(dims))) }));
+    const feeds = Object.fromEntries([...given, ...this.#read()]);
+    const toldPlaces = told.map(({ name, ...value }) => [name, this.#tensor(value)]);
+    await runInto(this.#gradients, feeds, Object.fromEntries([...this.#write(), ...toldPlaces]));
     free(Object.values(batch).map(({ data }) => data));
-    const outputs = new Set(this.#groups.flatMap(({ outputs }) => outputs));
-    /** @type {Record<string, number>} */
-    const told = {};
-    for (const [name, { data }] of Object.entries(results))
-      if (outputs.has(name)) this.#waiting.set(name, /** @type {Float32Array} */ (data));
-      else told[name] = Number(data[0]);
-    return told;
+    this.#waits = true;
+    return Object.fromEntries(told.map(({ name, data }) => [name, Number(data[0])]));
   }
 
   /** @type {(options: UpdateOptions) => Promise<void>} */
   async update(options) {
-    for (const [i, { outputs, update }] of this.#groups.entries()) {
+    if (!this.#waits) throw new Error('no gradients wait');
+    this.#waits = false;
+    for (const [i, { update }] of this.#groups.entries()) {
       const buffers = this.#buffersOf(i);
-      const given = endToEnd(outputs.map(output => this.#given(output)));
-      if (update) await this.#updateGroup(update, buffers, given, options);
-      else if (!options.trial) at(buffers, 0).set(given);
-      free([given]);
+      if (update) await this.#updateGroup(update, buffers, at(this.#given, i), options);
+      else if (!options.trial) [buffers[0], this.#given[i]] = [at(this.#given, i), at(buffers, 0)];
     }
-    this.#forget();
   }
 
   async release() {
-    this.#forget();
+    free(this.#given);
     await Promise.all([this.#gradients, ...this.#updates].map(session => session.release()));
   }
 
-  /** @type {(group: number) => readonly Float32Array[]} */
+  /** @type {(group: number) => Float32Array[]} */
   #buffersOf(group) {
     const buffers = this.#state[group];
     if (!buffers) throw new Error('the state is not here');
     return buffers;
   }
 
-  /** @type {(output: string) => Float32Array} */
-  #given(output) {
-    const given = this.#waiting.get(output);
-    if (!given) throw new Error('no gradients wait');
-    return given;
-  }
-
   /** Parts of the values, which the runtime reads where they lie. @type {() => [string, Tensor][]} */
   #read() {
-    return this.#groups.flatMap(({ reads }, i) =>
-      reads.map(({ name, dims, from }) => {
-        const data = at(this.#buffersOf(i), 0).subarray(from, from + dims.reduce((a, b) => a * b, 1));
-        return /** @type {[string, Tensor]} */ ([name, this.#tensor(float32(dims, data))]);
-      }),
-    );
+    return this.#groups.flatMap(({ reads }, i) => reads.map(part => this.#part(at(this.#buffersOf(i), 0), part)));
+  }
+
+  /** Where it writes what is given. @type {() => [string, Tensor][]} */
+  #write() {
+    return this.#places.flatMap((places, i) => places.map(part => this.#part(at(this.#given, i), part)));
+  }
+
+  /** @type {(buffer: Float32Array, part: Output & { readonly from: number }) => [string, Tensor]} */
+  #part(buffer, { name, dims, from }) {
+    return [name, this.#tensor(float32(dims, buffer.subarray(from, from + lengthOf(dims))))];
   }
 
   /**
@@ -185,20 +229,16 @@ export class Training {
     const scalars = [scaled, step].map(value => this.#tensor(float32([], Float32Array.of(value))));
     for (let from = 0; from < gradient.length; from += pieceLength) {
       const pieces = [...buffers, gradient].map(buffer => buffer.subarray(from, from + pieceLength));
-      const given = [...pieces.map(piece => this.#tensor(float32([piece.length], piece))), ...scalars];
-      /** @type {(names: readonly string[]) => Record<string, Tensor>} */
-      const named = names => Object.fromEntries(names.map((name, i) => [name, at(given, i)]));
-      const feeds = named(session.inputNames);
+      /** @type {(data: Float32Array) => Tensor} */
+      const vector = data => this.#tensor(float32([data.length], data));
+      const given = pieces.map(vector);
+      /** @type {(names: readonly string[], tensors: readonly Tensor[]) => Record<string, Tensor>} */
+      const named = (names, tensors) => Object.fromEntries(names.map((name, i) => [name, at(tensors, i)]));
       // New values are written over the old ones, which no operator reads afterwards.
-      const results = await (trial ? session.run(feeds) : session.run(feeds, named(session.outputNames)));
-      // The runtime copies them for its answer all the same.
-      free(Object.values(results).map(({ data }) => /** @type {Float32Array} */ (data)));
+      const written = trial ? pieces.map(piece => vector(new Float32Array(piece.length))) : given;
+      const feeds = named(session.inputNames, [...given, ...scalars]);
+      await runInto(session, feeds, named(outputNames(session, true), written));
     }
-  }
-
-  #forget() {
-    free([...this.#waiting.values()]);
-    this.#waiting.clear();
   }
 
   /** @type {(value: TensorValue) => Tensor} */

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PermanentError } from '#core/errors';
-import { toModel } from '#core/graph/model';
+import { type ModelParts, toModel } from '#core/graph/model';
 import { add, cast, greater, identity, matmul, mul, not, reduceSum, reshape, sub } from '#core/graph/ops';
 import { constant, input, integers } from '#core/graph/tensor';
 import type { Model, ModelRunner, TensorValue, Trainer, TrainingGraphs, TrainingState } from '#pipeline/ports';
@@ -189,14 +189,14 @@ export function modelRunnerContract<R extends ModelRunner>(
       const graphs = (): TrainingGraphs => {
         const [b, one] = [input('b', 'float32', [2]), input('w', 'float32', [2])];
         const loss = reduceSum(mul(b, one), { axes: [0], keepdims: 0 });
-        const outputs = { g: identity(b), s: identity(b), loss };
+        const outputs = { g: identity(b), s: identity(b), seen: identity(b), loss };
         const inputs = [w!, g!, rate, input('step', 'float32', [])];
         return {
           gradients: toModel({ name: 'gradients', inputs: [b, one], outputs }),
           updates: [toModel({ name: 'update', inputs, outputs: { next: sub(w!, mul(rate, g!)) } })],
           groups: [
             { reads: [{ name: 'w', dims: [2], from: 1 }], outputs: ['s', 'g'], update: { graph: 0, rateScale: 0.5 } },
-            { reads: [], outputs: ['s'] },
+            { reads: [], outputs: ['seen'] },
           ],
         };
       };
@@ -240,6 +240,26 @@ export function modelRunnerContract<R extends ModelRunner>(
         await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
         await trainer.release();
         await expect(trainer.take()).rejects.toThrow('the training was released');
+      });
+
+      test('says what the runtime says of a batch, and applies nothing of it', async () => {
+        await trainer.put(start());
+        await trainer.gradients(batch());
+        await expect(trainer.gradients({ b: floats([3], 3, 5, 7) })).rejects.toThrow('invalid dimensions for input: b');
+        await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
+        expect(await trainer.take()).toEqual(start());
+      });
+
+      test('refuses results that it cannot keep, for good', async () => {
+        const [b, half] = [input('b', 'float32', ['m']), input('w', 'float32', [2])];
+        const gradients = (outputs: ModelParts['outputs']) =>
+          runner.train(
+            { ...graphs(), gradients: toModel({ name: 'odd', inputs: [b, half], outputs }) },
+            { threads: 1 },
+          );
+        await expect(gradients({ g: b })).rejects.toThrow('the output "g": float32 of m, not float32 of fixed size');
+        await expect(gradients({ g: cast(half, { to: 'int32' }) })).rejects.toThrow('the output "g": int32 of 2');
+        await expect(gradients({ g: half })).rejects.toThrow('no output "s"');
       });
 
       test('refuses graphs that are none, for good', async () => {
