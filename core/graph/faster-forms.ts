@@ -18,13 +18,22 @@ import {
   reduceMean,
   reduceSum,
   reshape,
+  scatterElements,
   sub,
   transpose,
 } from './ops.ts';
 import { backAlong, resizeMatrix } from './resampling.ts';
 import { rewrite } from './rewrite.ts';
 import { isKnown } from './sizes-of.ts';
-import { type ConstantTensor, constant, type Dim, type GraphNode, type NodeOf, type Tensor } from './tensor.ts';
+import {
+  type ConstantTensor,
+  constant,
+  type Dim,
+  type GraphNode,
+  type NodeOf,
+  type NodeTensor,
+  type Tensor,
+} from './tensor.ts';
 import { count } from './windows.ts';
 
 /** The same tensors by faster forms. */
@@ -32,7 +41,7 @@ export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
   const ranks = new Ranks();
   return rewrite(outputs, {
     node: (node, inputs, replaced) => {
-      if (elementwise.has(node.op)) return ranks.levelled(node, inputs);
+      if (elementwise.has(node.op)) return addedAt(node, inputs) ?? ranks.levelled(node, inputs);
       if (node.op === 'Where') return maskedOf(node, inputs);
       if (node.op === 'BatchNormalization') return fromCentred(node, inputs, replaced);
       if (node.op === 'ReduceSum' || node.op === 'ReduceMean') return perChannelOf(node, inputs[0]!);
@@ -73,6 +82,22 @@ class Ranks {
     known.set(rank, raised);
     return raised;
   }
+}
+
+/** What is added at some places of a map of zeros, and then to a map, is added to that at once: two maps less. */
+function addedAt({ op }: GraphNode, [a, b]: readonly Tensor[]): readonly Tensor[] | undefined {
+  if (op !== 'Add' || `${a!.dims}` !== `${b!.dims}`) return undefined;
+  const [few, map] = isOnZeros(a!) ? [a, b!] : [b!, a!];
+  if (!isOnZeros(few)) return undefined;
+  const { inputs, attributes } = few.node;
+  return [scatterElements(map, inputs[1]!, inputs[2]!, attributes)];
+}
+
+function isOnZeros(tensor: Tensor): tensor is NodeTensor & { readonly node: NodeOf<'ScatterElements'> } {
+  if (tensor.kind !== 'node' || tensor.node.op !== 'ScatterElements') return false;
+  const [map] = tensor.node.inputs;
+  if (map?.kind !== 'node' || map.node.op !== 'Expand') return false;
+  return tensor.node.attributes.reduction === 'add' && isZero(map.node.inputs[0]!);
 }
 
 const withDims = (tensor: ConstantTensor, dims: readonly number[]): ConstantTensor => ({ ...tensor, dims });

@@ -308,6 +308,9 @@ export const gradientRules: { readonly [O in Op]: GradientRule<O> } = {
   Split: (_g, { attributes: { axis } }, all) => [concat(all, { axis })],
   Slice: (g, { inputs: [x], attributes }) => [sliceGradient(x!, g, attributes)],
   Gather: (g, { inputs: [x, indices], attributes: { axis } }) => [gatherGradient(x!, indices!, g, axis)],
+  GatherElements: (g, { inputs: [x, indices], attributes: { axis } }) => [
+    scatterElements(zerosLike(x!), indices!, g, { axis, reduction: 'add' }),
+  ],
   ScatterElements: { refuses: 'it is only made by gradients, and gradients of gradients are not taken' },
   Shape: sizesOnly,
   Unsqueeze: reshaped,

@@ -341,6 +341,7 @@ const reads: Readonly<Record<string, Read>> = {
   Split: split,
   Slice: slice,
   Gather: node => ops.gather(node.inputs[0]!, node.inputs[1]!, { axis: node.int('axis', 0) }),
+  GatherElements: node => ops.gatherElements(node.inputs[0]!, node.inputs[1]!, { axis: node.int('axis', 0) }),
   Shape: shape,
   Unsqueeze: unsqueeze,
   Squeeze: squeeze,

@@ -6,6 +6,7 @@ import {
   div,
   equal,
   exp,
+  gatherElements,
   log,
   logSoftmax,
   max,
@@ -15,6 +16,7 @@ import {
   reduceMax,
   reduceMean,
   reduceSum,
+  squeeze,
   sub,
   transpose,
   unsqueeze,
@@ -28,16 +30,15 @@ import { constant, integers, type NodeTensor, type Tensor } from './tensor.ts';
  * @param ignore a class that does not count; with none left the loss is 0
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, { ignore }: { ignore?: number } = {}): NodeTensor {
-  const classes = logits.dims[1];
-  if (typeof classes !== 'number') throw new Error('crossEntropy: the number of classes must be known');
-  const column = integers([...Array(classes).keys()], [1, classes, ...logits.dims.slice(2).map(() => 1)]);
   const counted = ignore === undefined ? undefined : not(equal(targets, integers([ignore], [])));
-  const chosen = cast(equal(unsqueeze(targets, { axes: [1] }), column), { to: 'float32' });
+  // What does not count may be no class at all.
+  const known = counted ? mul(targets, cast(counted, { to: 'int64' })) : targets;
   // The logarithm of softmax written out, so that the way back reads the exponentials that are there.
   const shifted = sub(logits, withoutGradient(reduceMax(logits, { axes: [1] })));
   const total = reduceSum(exp(shifted), { axes: [1], keepdims: 0 });
-  // The runtime computes what stands second first: it needs a map of its own, which the exponentials can do without.
-  const surprise = sub(log(total), reduceSum(mul(shifted, chosen), { axes: [1], keepdims: 0 }));
+  const chosen = squeeze(gatherElements(shifted, unsqueeze(known, { axes: [1] }), { axis: 1 }), { axes: [1] });
+  // The runtime computes what stands second first: by then it is read, and the exponentials can take its place.
+  const surprise = sub(log(total), chosen);
   if (!counted) return reduceMean(surprise, { keepdims: 0 });
   const weights = cast(counted, { to: 'float32' });
   const number = max(reduceSum(weights, { keepdims: 0 }), constant(1));

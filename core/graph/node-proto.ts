@@ -107,6 +107,7 @@ const forms: Forms = {
   Split: { split: integersAt(1), axis: int },
   Slice: { starts: integersAt(1), ends: integersAt(2), axes: integersAt(3), steps: integersAt(4) },
   Gather: { axis: int },
+  GatherElements: { axis: int },
   ScatterElements: { axis: int, reduction: text },
   Shape: {},
   Unsqueeze: { axes: integersAt(1) },

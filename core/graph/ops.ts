@@ -75,6 +75,7 @@ export interface Attributes {
   Split: { axis: number; split: Ints };
   Slice: { starts: Ints; ends: Ints; axes: Ints; steps: Ints };
   Gather: { axis: number };
+  GatherElements: { axis: number };
   ScatterElements: { axis: number; reduction: 'none' | 'add' };
   Shape: None;
   Unsqueeze: { axes: Ints };
@@ -263,6 +264,10 @@ export const slice = (
 /** x[indices] along an axis; negative indices count from the end. */
 export const gather = (x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}) =>
   first('Gather', [x, indices], { axis: positive(axis, x) });
+
+/** What stands along an axis of x where `indices` (int64, of the rank of x) point, in their shape. */
+export const gatherElements = (x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}) =>
+  first('GatherElements', [x, indices], { axis: positive(axis, x) });
 
 /** x with `updates` put (or added) where `indices` (int64, the shape of `updates`) point along an axis. */
 export const scatterElements = (

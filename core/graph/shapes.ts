@@ -343,6 +343,11 @@ const shapeRules: { readonly [O in Op]: ShapeRule<O> } = {
     checkAxis(axis, dims);
     return [{ type: x!.type, dims: dims.toSpliced(axis, 1, ...ranked(indices!)) }];
   },
+  GatherElements: ([x, indices], { axis }) => {
+    checkAxis(axis, ranked(x!));
+    check(ranked(indices!).length === x!.dims.length, 'ranks differ');
+    return [{ type: x!.type, dims: indices!.dims }];
+  },
   ScatterElements: ([x, indices, updates], { axis }) => {
     const dims = ranked(x!);
     checkAxis(axis, dims);

@@ -343,6 +343,12 @@ const rules: { readonly [O in Op]: Rule<O> } = {
       }),
     ];
   },
+  GatherElements: ([x, list], { axis }) => [
+    build(list!.dims, index => {
+      const i = at(list!, index);
+      return at(x!, withAxis(index, axis, i < 0 ? i + x!.dims[axis]! : i));
+    }),
+  ],
   ScatterElements: ([x, list, updates], { axis, reduction }) => {
     const data = [...x!.data];
     for (const index of indices(list!.dims)) {

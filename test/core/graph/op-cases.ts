@@ -114,6 +114,10 @@ export const cases: { readonly [O in Exclude<ops.Op, 'Imported'>]: readonly Case
     { given: [of(5, 3), whole(-5, 5, 2, 2)], build: (x, i) => ops.gather(x!, i!) },
     { given: [of(5, 3, 2), whole(0, 3)], build: (x, i) => ops.gather(x!, i!, { axis: 1 }) },
   ],
+  GatherElements: [
+    { given: [of(4, 3), whole(-4, 4, 2, 3)], build: (x, i) => ops.gatherElements(x!, i!) },
+    { given: [of(2, 5, 3)], build: x => ops.gatherElements(x!, integers([4, 0, 4, 1, 3, 0], [2, 1, 3]), { axis: 1 }) },
+  ],
   ScatterElements: [
     {
       given: [of(4, 3), whole(-4, 4, 2, 3), of(2, 3)],

@@ -218,8 +218,8 @@ test('a step prints itself', () => {
   expect(print(step.model.outputs)).toMatchInlineSnapshot(`
     "velocity/w [3,2]
     images [2,3]
-    targets int64 [2]
     w [3,2]
+    targets int64 [2]
     rate []
     step []
     %0 [3,2] = Mul(0.9, velocity/w)  # update
@@ -227,32 +227,29 @@ test('a step prints itself', () => {
     %2 [1] = Unsqueeze(1, axes=[0])  # gradients/loss
     %3 [1] = Div(%2, 2)  # gradients/loss
     %4 [2] = Expand(%3, [2])  # gradients/loss
-    %5 [2] = Neg(%4)  # gradients/loss
-    %6 [2,1] = Unsqueeze(%5, axes=[1])  # gradients/loss
-    %7 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
-    %8 bool [2,2] = Equal(%7, [0,1])  # loss
-    %9 [2,2] = Cast(%8, to=float32)  # loss
-    %10 [2,2] = Mul(%6, %9)  # gradients/loss
-    %11 [2,2] = MatMul(images, w)  # head
-    %12 [2,1] = ReduceMax(%11, axes=[1], keepdims=1)  # loss
-    %13 [2,2] = Sub(%11, %12)  # loss
-    %14 [2,2] = Exp(%13)  # loss
-    %15 [2] = ReduceSum(%14, axes=[1], keepdims=0)  # loss
-    %16 [2] = Div(%4, %15)  # gradients/loss
-    %17 [2,1] = Unsqueeze(%16, axes=[1])  # gradients/loss
-    %18 [2,2] = Mul(%17, %14)  # gradients/loss
-    %19 [2,2] = Add(%10, %18)  # gradients/loss
-    %20 [3,2] = MatMul(%1, %19)  # gradients/head
-    %21 [3,2] = Add(%0, %20)  # update
-    %22 [3,2] = Mul(rate, %21)  # update
-    %23 [3,2] = Sub(w, %22)  # update
-    %24 [] = Add(step, 1)  # update
-    %25 [2] = Log(%15)  # loss
-    %26 [2,2] = Mul(%13, %9)  # loss
-    %27 [2] = ReduceSum(%26, axes=[1], keepdims=0)  # loss
-    %28 [2] = Sub(%25, %27)  # loss
-    %29 [] = ReduceMean(%28, axes=[0], keepdims=0)  # loss
-    return w.next = %23, velocity/w.next = %21, step.next = %24, loss = %29"
+    %5 [2,2] = MatMul(images, w)  # head
+    %6 [2,1] = ReduceMax(%5, axes=[1], keepdims=1)  # loss
+    %7 [2,2] = Sub(%5, %6)  # loss
+    %8 [2,2] = Exp(%7)  # loss
+    %9 [2] = ReduceSum(%8, axes=[1], keepdims=0)  # loss
+    %10 [2] = Div(%4, %9)  # gradients/loss
+    %11 [2,1] = Unsqueeze(%10, axes=[1])  # gradients/loss
+    %12 [2,2] = Mul(%11, %8)  # gradients/loss
+    %13 int64 [2,1] = Unsqueeze(targets, axes=[1])  # loss
+    %14 [2] = Neg(%4)  # gradients/loss
+    %15 [2,1] = Reshape(%14, [2,1])  # gradients/loss
+    %16 [2,2] = ScatterElements(%12, %13, %15, axis=1, reduction=add)  # gradients/loss
+    %17 [3,2] = MatMul(%1, %16)  # gradients/head
+    %18 [3,2] = Add(%0, %17)  # update
+    %19 [3,2] = Mul(rate, %18)  # update
+    %20 [3,2] = Sub(w, %19)  # update
+    %21 [] = Add(step, 1)  # update
+    %22 [2] = Log(%9)  # loss
+    %23 [2,1] = GatherElements(%7, %13, axis=1)  # loss
+    %24 [2] = Squeeze(%23, axes=[1])  # loss
+    %25 [2] = Sub(%22, %24)  # loss
+    %26 [] = ReduceMean(%25, axes=[0], keepdims=0)  # loss
+    return w.next = %20, velocity/w.next = %18, step.next = %21, loss = %26"
   `);
 });
 
