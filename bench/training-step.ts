@@ -59,7 +59,7 @@ function forwardOf({ step: { program }, loss }: TrainedNetwork): TrainingGraphs 
   const [alone] = fasterForms([loss]);
   const { updates, groups } = graphsOf(program);
   const gradients = toModel({ ...program.gradients, outputs: { loss: alone! } });
-  return { gradients, updates, groups: groups.map(group => ({ ...group, outputs: [] })) };
+  return { gradients, updates, groups: groups.map(({ reads }) => ({ reads, writes: [] })) };
 }
 
 /** PyTorch's forward pass and step, which wait for their turn in one process. */

@@ -97,7 +97,7 @@ export interface ModelOptions {
 export interface TrainingGraphs {
   readonly gradients: Uint8Array;
   readonly updates: readonly Uint8Array[];
-  readonly groups: readonly Pick<StateGroup, 'reads' | 'outputs' | 'update'>[];
+  readonly groups: readonly Pick<StateGroup, 'reads' | 'writes' | 'update'>[];
 }
 
 /** The buffers of every group; each array fills its memory. */
@@ -116,9 +116,12 @@ export interface Trainer {
   put(state: TrainingState): Promise<void>;
   /** The state as it is now, which is here no longer. */
   take(): Promise<TrainingState>;
-  /** Loss and metrics of a batch, by name; its buffers are gone. The gradients wait for `update`. */
-  gradients(batch: Tensors): Promise<Readonly<Record<string, number>>>;
-  /** Applies the gradients that wait. */
+  /**
+   * Loss and metrics of a batch, by name; its buffers are gone. What the optimizer keeps has moved on, values wait for `update`.
+   * @param aside what the optimizer keeps stays as it is until then, and the state can be taken
+   */
+  gradients(batch: Tensors, aside?: boolean): Promise<Readonly<Record<string, number>>>;
+  /** The other half of the step. */
   update(options: UpdateOptions): Promise<void>;
   release(): Promise<void>;
 }

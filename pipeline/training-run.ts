@@ -79,7 +79,7 @@ export async function runTraining(ports: Ports, run: TrainingRun): Promise<Train
 export const graphsOf = ({ gradients, updates, groups }: StepProgram): TrainingGraphs => ({
   gradients: toModel(gradients),
   updates: updates.map(toModel),
-  groups: groups.map(({ reads, outputs, update }) => ({ reads, outputs, update })),
+  groups: groups.map(({ reads, writes, update }) => ({ reads, writes, update })),
 });
 
 /** Removes what a finished run needs no more. */
@@ -165,7 +165,7 @@ async function settleSteps(ports: Ports, run: TrainingRun, trainer: Trainer): Pr
   if (known) return fromJson<{ steps: number }>(known).steps;
   let began = clock.now();
   for (let i = 0; i < trialSteps; i++) {
-    await trainer.gradients({ ...(await run.feeds(i)), rate: scalar(0) });
+    await trainer.gradients({ ...(await run.feeds(i)), rate: scalar(0) }, true);
     await trainer.update({ rate: 0, step: 1, trial: true });
     if (i === 0) began = clock.now();
   }
@@ -231,11 +231,12 @@ class Runner {
   async #step(batch: Tensors): Promise<void> {
     const rate = this.#run.rate(this.#done, this.#steps);
     const step = this.#done + 1;
-    const told = await this.#trainer.gradients({ ...batch, rate: scalar(rate) });
+    const saves = this.#isTimeToSave();
+    const told = await this.#trainer.gradients({ ...batch, rate: scalar(rate) }, saves);
     const record: StepRecord = { step, loss: told.loss!, rate, ...told };
     if (!Number.isFinite(record.loss)) throw this.#broken(record);
     // Parameters are good once a loss was computed from them: those before the update are, those after it may not be.
-    if (this.#isTimeToSave()) {
+    if (saves) {
       const state = await this.#trainer.take();
       await this.#save(state);
       await this.#trainer.put(state);

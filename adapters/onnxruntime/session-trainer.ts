@@ -23,8 +23,8 @@ export class SessionTrainer implements Trainer {
     return this.#ask(() => this.#session.takeState());
   }
 
-  gradients(batch: Tensors): Promise<Readonly<Record<string, number>>> {
-    return this.#ask(() => this.#session.gradients(batch));
+  gradients(batch: Tensors, aside = false): Promise<Readonly<Record<string, number>>> {
+    return this.#ask(() => this.#session.gradients(batch, aside));
   }
 
   update(options: UpdateOptions): Promise<void> {

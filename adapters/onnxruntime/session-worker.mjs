@@ -32,7 +32,7 @@ const ort = createRequire(import.meta.url)('onnxruntime-node');
 
 /**
  * Something for the training: its state is moved here or back, or half a step is done, whose batch has been moved here.
- * @typedef {{ kind: 'put', state: TrainingState } | { kind: 'take' } | { kind: 'gradients', batch: TensorValues }
+ * @typedef {{ kind: 'put', state: TrainingState } | { kind: 'take' } | { kind: 'gradients', batch: TensorValues, aside: boolean }
  *   | { kind: 'update', options: import('#pipeline/ports').UpdateOptions }} Train
  * @typedef {import('#pipeline/ports').TrainingState} TrainingState
  */
@@ -125,7 +125,8 @@ async function train(request) {
     const buffers = state.flat().map(({ buffer }) => /** @type {ArrayBuffer} */ (buffer));
     return answer({ kind: 'trained', state }, buffers);
   }
-  if (request.kind === 'gradients') return answer({ kind: 'trained', told: await training.gradients(request.batch) });
+  if (request.kind === 'gradients')
+    return answer({ kind: 'trained', told: await training.gradients(request.batch, request.aside) });
   if (request.kind === 'put') training.put(request.state);
   else await training.update(request.options);
   answer({ kind: 'trained' });

@@ -138,10 +138,10 @@ export class Session {
   }
 
   /** Moves the batch to the worker; loss and metrics come back. */
-  async gradients(batch: Tensors): Promise<Readonly<Record<string, number>>> {
+  async gradients(batch: Tensors, aside: boolean): Promise<Readonly<Record<string, number>>> {
     const moved = Object.fromEntries(Object.entries(batch).map(([name, tensor]) => [name, movable(name, tensor)]));
     const arrays = Object.values(moved).map(({ data }) => data);
-    return (await this.#train({ kind: 'gradients', batch: moved }, arrays)).told ?? {};
+    return (await this.#train({ kind: 'gradients', batch: moved, aside }, arrays)).told ?? {};
   }
 
   async update(options: UpdateOptions): Promise<void> {

@@ -72,20 +72,22 @@ async function runInto(session, feeds, places) {
   }
 }
 
-/** @typedef {{ readonly name: string, readonly dims: readonly number[] }} Output */
-
-/** @type {(session: InferenceSession) => Output[]} */
-const outputsOf = ({ outputMetadata }) =>
-  outputMetadata.flatMap(each => {
-    if (!each.isTensor) return [];
-    const { name, type, shape } = each;
-    const dims = shape.filter(size => typeof size === 'number');
-    if (type !== 'float32' || dims.length < shape.length)
+/**
+ * What a graph gives beside parts of the state.
+ * @type {(session: InferenceSession, groups: readonly Group[]) => { name: string, dims: number[] }[]}
+ */
+function toldBy(session, groups) {
+  const written = new Set(groups.flatMap(({ writes }) => writes.map(({ name }) => name)));
+  return session.outputMetadata.flatMap(each => {
+    if (!each.isTensor || written.has(each.name)) return [];
+    const dims = each.shape.filter(size => typeof size === 'number');
+    if (each.type !== 'float32' || dims.length < each.shape.length)
       throw new Error(
-        `a training cannot use the output "${name}": ${type} of ${shape.join('×')}, not float32 of fixed size`,
+        `a training cannot tell "${each.name}": it is ${each.type} of ${each.shape.join('×')}, not float32 of a fixed size`,
       );
-    return [{ name, dims }];
+    return [{ name: each.name, dims }];
   });
+}
 
 export class Training {
   /** @type {Runtime} */
@@ -96,20 +98,15 @@ export class Training {
   #updates;
   /** @type {readonly Group[]} */
   #groups;
-  /**
-   * By group, what the last batch gave end to end, and where the next one's is written.
-   * @type {Float32Array[]}
-   */
-  #given;
-  /**
-   * Places in these, by group.
-   * @type {readonly (readonly (Output & { readonly from: number })[])[]}
-   */
-  #places;
-  /** Loss and metrics. @type {readonly Output[]} */
+  /** Loss and metrics. @type {ReturnType<typeof toldBy>} */
   #told;
-  /** Whether something was given that is not applied yet. */
-  #waits = false;
+  /**
+   * While half a step is done: next buffers that wait to take the place of those in the state, by group and place in it.
+   * @type {readonly (readonly (Float32Array | undefined)[])[] | undefined}
+   */
+  #waiting;
+  /** Whether what has moved on by half a step lies in the state. */
+  #halfway = false;
   /** @type {Float32Array[][]} */
   #state = [];
 
@@ -132,22 +129,7 @@ export class Training {
     this.#gradients = gradients;
     this.#updates = updates;
     this.#groups = groups;
-    const outputs = new Map(outputsOf(gradients).map(output => [output.name, output]));
-    this.#places = groups.map(group => {
-      let end = 0;
-      return group.outputs.map(name => {
-        const output = outputs.get(name);
-        if (!output) throw new Error(`the graph of the gradients has no output "${name}"`);
-        outputs.delete(name);
-        const from = end;
-        end += lengthOf(output.dims);
-        return { ...output, from };
-      });
-    });
-    this.#given = this.#places.map(
-      places => new Float32Array(places.reduce((sum, { dims }) => sum + lengthOf(dims), 0)),
-    );
-    this.#told = [...outputs.values()];
+    this.#told = toldBy(gradients, groups);
   }
 
   /** @type {(state: TrainingState) => void} */
@@ -157,6 +139,7 @@ export class Training {
 
   /** @type {() => TrainingState} */
   take() {
+    this.#refuseHalfway();
     const state = this.#state;
     this.#state = [];
     return state;
@@ -164,34 +147,69 @@ export class Training {
 
   /**
    * Loss and metrics of a batch, whose memory is free afterwards.
-   * @type {(batch: Tensors) => Promise<Record<string, number>>}
+   * @type {(batch: Tensors, aside: boolean) => Promise<Record<string, number>>}
    */
-  async gradients(batch) {
-    this.#waits = false;
-    const given = Object.entries(batch).map(([name, value]) => [name, this.#tensor(value)]);
+  async gradients(batch, aside) {
+    this.#refuseHalfway();
+    this.#forget();
+    const waiting = this.#groups.map((group, i) => this.#besides(group, this.#buffersOf(i), aside));
     const told = this.#told.map(({ name, dims }) => ({ name, ...float32(dims, new Float32Array(lengthOf(dims))) }));
-    const feeds = Object.fromEntries([...given, ...this.#read()]);
-    const toldPlaces = told.map(({ name, ...value }) => [name, this.#tensor(value)]);
-    await runInto(this.#gradients, feeds, Object.fromEntries([...this.#write(), ...toldPlaces]));
+    const given = Object.entries(batch).map(([name, value]) => [name, this.#tensor(value)]);
+    const places = told.map(({ name, ...value }) => [name, this.#tensor(value)]);
+    const feeds = Object.fromEntries([...given, ...this.#parts('reads', [])]);
+    const writes = Object.fromEntries([...this.#parts('writes', waiting), ...places]);
+    this.#halfway = !aside && this.#groups.some(({ update, writes }) => update && writes.length > 0);
+    await runInto(this.#gradients, feeds, writes).catch(error => {
+      // Part of it may have moved on.
+      if (this.#halfway) this.#state = [];
+      this.#forget();
+      throw error;
+    });
+    this.#waiting = waiting;
     free(Object.values(batch).map(({ data }) => data));
-    this.#waits = true;
     return Object.fromEntries(told.map(({ name, data }) => [name, Number(data[0])]));
   }
 
   /** @type {(options: UpdateOptions) => Promise<void>} */
   async update(options) {
-    if (!this.#waits) throw new Error('no gradients wait');
-    this.#waits = false;
+    const waiting = this.#waiting;
+    if (!waiting) throw new Error('no gradients wait');
+    if (options.trial) this.#refuseHalfway();
     for (const [i, { update }] of this.#groups.entries()) {
       const buffers = this.#buffersOf(i);
-      if (update) await this.#updateGroup(update, buffers, at(this.#given, i), options);
-      else if (!options.trial) [buffers[0], this.#given[i]] = [at(this.#given, i), at(buffers, 0)];
+      const next = buffers.map((buffer, j) => waiting[i]?.[j] ?? buffer);
+      if (update) await this.#updateGroup(update, next, options);
+      if (options.trial) continue;
+      free(buffers.filter((buffer, j) => buffer !== next[j]));
+      this.#state[i] = next;
     }
+    if (!options.trial) this.#waiting = undefined;
+    this.#forget();
   }
 
   async release() {
-    free(this.#given);
+    this.#forget();
     await Promise.all([this.#gradients, ...this.#updates].map(session => session.release()));
+  }
+
+  #refuseHalfway() {
+    if (this.#halfway) throw new Error('half a step is done');
+  }
+
+  #forget() {
+    free((this.#waiting ?? []).flatMap(buffers => buffers.filter(buffer => buffer !== undefined)));
+    this.#waiting = undefined;
+    this.#halfway = false;
+  }
+
+  /**
+   * New memory for what must not be written over: values, and, if it is to stay, what the optimizer keeps.
+   * @type {(group: Group, buffers: readonly Float32Array[], aside: boolean) => (Float32Array | undefined)[]}
+   */
+  #besides({ writes, update }, buffers, aside) {
+    const written = new Set(writes.map(({ buffer }) => buffer));
+    const isNew = (/** @type {number} */ j) => written.has(j) && (aside || !update);
+    return buffers.map(({ length }, j) => (isNew(j) ? new Float32Array(length) : undefined));
   }
 
   /** @type {(group: number) => Float32Array[]} */
@@ -201,43 +219,39 @@ export class Training {
     return buffers;
   }
 
-  /** Parts of the values, which the runtime reads where they lie. @type {() => [string, Tensor][]} */
-  #read() {
-    return this.#groups.flatMap(({ reads }, i) => reads.map(part => this.#part(at(this.#buffersOf(i), 0), part)));
-  }
-
-  /** Where it writes what is given. @type {() => [string, Tensor][]} */
-  #write() {
-    return this.#places.flatMap((places, i) => places.map(part => this.#part(at(this.#given, i), part)));
-  }
-
-  /** @type {(buffer: Float32Array, part: Output & { readonly from: number }) => [string, Tensor]} */
-  #part(buffer, { name, dims, from }) {
-    return [name, this.#tensor(float32(dims, buffer.subarray(from, from + lengthOf(dims))))];
+  /**
+   * Parts of the state, or of what is to be written besides, as the runtime reads or writes them where they lie.
+   * @type {(which: 'reads' | 'writes', besides: readonly (readonly (Float32Array | undefined)[])[]) => [string, Tensor][]}
+   */
+  #parts(which, besides) {
+    return this.#groups.flatMap((group, i) =>
+      group[which].map(({ name, dims, buffer, from }) => {
+        const all = besides[i]?.[buffer] ?? at(this.#buffersOf(i), buffer);
+        return [name, this.#tensor(float32(dims, all.subarray(from, from + lengthOf(dims))))];
+      }),
+    );
   }
 
   /**
    * @param {NonNullable<Group['update']>} update
-   * @param {readonly Float32Array[]} buffers
-   * @param {Float32Array} gradient
+   * @param {readonly Float32Array[]} buffers the values and what is kept of them by now
    * @param {UpdateOptions} options
    */
-  async #updateGroup({ graph, rateScale }, buffers, gradient, { rate, step, trial }) {
+  async #updateGroup({ graph, rateScale }, buffers, { rate, step, trial }) {
     const session = at(this.#updates, graph);
     // As a graph multiplies them, in float32.
     const scaled = Math.fround(Math.fround(rate) * Math.fround(rateScale));
     const scalars = [scaled, step].map(value => this.#tensor(float32([], Float32Array.of(value))));
-    for (let from = 0; from < gradient.length; from += pieceLength) {
-      const pieces = [...buffers, gradient].map(buffer => buffer.subarray(from, from + pieceLength));
-      /** @type {(data: Float32Array) => Tensor} */
-      const vector = data => this.#tensor(float32([data.length], data));
-      const given = pieces.map(vector);
-      /** @type {(names: readonly string[], tensors: readonly Tensor[]) => Record<string, Tensor>} */
-      const named = (names, tensors) => Object.fromEntries(names.map((name, i) => [name, at(tensors, i)]));
+    const { length } = at(buffers, 0);
+    /** @type {(data: Float32Array) => Tensor} */
+    const vector = data => this.#tensor(float32([data.length], data));
+    for (let from = 0; from < length; from += pieceLength) {
+      const pieces = buffers.map(buffer => buffer.subarray(from, from + pieceLength));
+      const given = [...pieces.map(vector), ...scalars];
+      const feeds = Object.fromEntries(session.inputNames.map((name, i) => [name, at(given, i)]));
       // New values are written over the old ones, which no operator reads afterwards.
-      const written = trial ? pieces.map(piece => vector(new Float32Array(piece.length))) : given;
-      const feeds = named(session.inputNames, [...given, ...scalars]);
-      await runInto(session, feeds, named(outputNames(session, true), written));
+      const written = trial ? vector(new Float32Array(at(pieces, 0).length)) : at(given, 0);
+      await runInto(session, feeds, Object.fromEntries(outputNames(session, true).map(name => [name, written])));
     }
   }
 

@@ -1,4 +1,5 @@
 /** Forms of operators that ONNX Runtime computes faster, put in their place once all gradients are taken; the same sums (`npm run bench -- training-step`). */
+import { addedAt, addedTo, usesIn } from './additions.ts';
 import { ownStatistics } from './batch-statistics.ts';
 import { convolvedByProducts, sentBackByProducts } from './depthwise-products.ts';
 import { isGradient } from './gradients.ts';
@@ -18,30 +19,23 @@ import {
   reduceMean,
   reduceSum,
   reshape,
-  scatterElements,
   sub,
   transpose,
 } from './ops.ts';
 import { backAlong, resizeMatrix } from './resampling.ts';
 import { rewrite } from './rewrite.ts';
-import { isKnown } from './sizes-of.ts';
-import {
-  type ConstantTensor,
-  constant,
-  type Dim,
-  type GraphNode,
-  type NodeOf,
-  type NodeTensor,
-  type Tensor,
-} from './tensor.ts';
+import { isKnown, isZero } from './sizes-of.ts';
+import { type ConstantTensor, constant, type Dim, type GraphNode, type NodeOf, type Tensor } from './tensor.ts';
 import { count } from './windows.ts';
 
 /** The same tensors by faster forms. */
 export function fasterForms(outputs: readonly Tensor[]): Tensor[] {
   const ranks = new Ranks();
+  const uses = usesIn(outputs);
   return rewrite(outputs, {
     node: (node, inputs, replaced) => {
-      if (elementwise.has(node.op)) return addedAt(node, inputs) ?? ranks.levelled(node, inputs);
+      if (elementwise.has(node.op))
+        return addedAt(node, inputs) ?? addedTo(node, inputs, uses) ?? ranks.levelled(node, inputs);
       if (node.op === 'Where') return maskedOf(node, inputs);
       if (node.op === 'BatchNormalization') return fromCentred(node, inputs, replaced);
       if (node.op === 'ReduceSum' || node.op === 'ReduceMean') return perChannelOf(node, inputs[0]!);
@@ -84,22 +78,6 @@ class Ranks {
   }
 }
 
-/** What is added at some places of a map of zeros, and then to a map, is added to that at once: two maps less. */
-function addedAt({ op }: GraphNode, [a, b]: readonly Tensor[]): readonly Tensor[] | undefined {
-  if (op !== 'Add' || `${a!.dims}` !== `${b!.dims}`) return undefined;
-  const [few, map] = isOnZeros(a!) ? [a, b!] : [b!, a!];
-  if (!isOnZeros(few)) return undefined;
-  const { inputs, attributes } = few.node;
-  return [scatterElements(map, inputs[1]!, inputs[2]!, attributes)];
-}
-
-function isOnZeros(tensor: Tensor): tensor is NodeTensor & { readonly node: NodeOf<'ScatterElements'> } {
-  if (tensor.kind !== 'node' || tensor.node.op !== 'ScatterElements') return false;
-  const [map] = tensor.node.inputs;
-  if (map?.kind !== 'node' || map.node.op !== 'Expand') return false;
-  return tensor.node.attributes.reduction === 'add' && isZero(map.node.inputs[0]!);
-}
-
 const withDims = (tensor: ConstantTensor, dims: readonly number[]): ConstantTensor => ({ ...tensor, dims });
 
 /**
@@ -112,9 +90,6 @@ function maskedOf(node: NodeOf<'Where'>, [mask, x, other]: readonly Tensor[]): r
   if (!isZero(other!) || y!.type !== 'float32' || `${x!.dims}` !== `${y!.dims}`) return undefined;
   return [mul(x!, factorOf(mask!))];
 }
-
-const isZero = (tensor: Tensor) =>
-  tensor.kind === 'constant' && tensor.bytes.length === 4 && tensor.bytes.every(byte => byte === 0);
 
 /** A mask as ones and zeros; whether numbers are above zero, in one pass: they are made so large that 1 cuts them all off. */
 function factorOf(mask: Tensor): Tensor {

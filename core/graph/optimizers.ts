@@ -20,8 +20,11 @@ export interface Update {
 export interface Optimizer {
   /** Names of the tensors it keeps per parameter. */
   readonly slots: readonly string[];
-  /** Whether every number is updated from its own gradient alone, whatever tensor it is part of. */
-  readonly elementwise: boolean;
+  /**
+   * Whether every number is updated by itself, whatever tensor it is part of, and through what is kept of it: the next value follows
+   * from the next of the slots, and these do not depend on the rate or the step.
+   */
+  readonly throughSlots: boolean;
   update(from: Update): { readonly parameter: Tensor; readonly slots: readonly Tensor[] };
 }
 
@@ -32,7 +35,7 @@ const one = constant(1);
 export function sgd({ weightDecay = 0 }: { weightDecay?: number } = {}): Optimizer {
   return {
     slots: [],
-    elementwise: true,
+    throughSlots: false,
     update: ({ parameter, gradient, rate, decays }) => {
       const decayed = withDecay(gradient, parameter, decays ? weightDecay : 0);
       return { parameter: sub(parameter, mul(rate, decayed)), slots: [] };
@@ -43,14 +46,17 @@ export function sgd({ weightDecay = 0 }: { weightDecay?: number } = {}): Optimiz
 const withDecay = (gradient: Tensor, parameter: Tensor, weightDecay: number) =>
   weightDecay === 0 ? gradient : add(gradient, mul(constant(weightDecay), parameter));
 
-/** Gradient descent with a velocity: v ← momentum · v + g + decay · p; p − rate · v. As torch.optim.SGD. */
+/**
+ * Gradient descent with a velocity: v ← momentum · v + g + decay · p; p − rate · v. As torch.optim.SGD, but for the order of the sum:
+ * a product of matrices can be added to the velocity while it is computed.
+ */
 export function momentum({ momentum = 0.9, weightDecay = 0 } = {}): Optimizer {
   return {
     slots: ['velocity'],
-    elementwise: true,
+    throughSlots: true,
     update: ({ parameter, gradient, slots: [before], rate, decays }) => {
-      const decayed = withDecay(gradient, parameter, decays ? weightDecay : 0);
-      const velocity = add(mul(constant(momentum), before!), decayed);
+      const moved = add(mul(constant(momentum), before!), gradient);
+      const velocity = withDecay(moved, parameter, decays ? weightDecay : 0);
       return { parameter: sub(parameter, mul(rate, velocity)), slots: [velocity] };
     },
   };
@@ -64,7 +70,7 @@ export function larc({ momentum: factor = 0.9, weightDecay = 1e-6, trust = 0.001
   const plain = momentum({ momentum: factor });
   return {
     slots: plain.slots,
-    elementwise: false,
+    throughSlots: false,
     update: from => {
       const { parameter, gradient } = from;
       const [length, slope] = [reduceL2(parameter), reduceL2(gradient)];
@@ -84,7 +90,7 @@ export function adamW({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay 
     div(moment, sub(one, pow(constant(factor), step)));
   return {
     slots: ['mean', 'square'],
-    elementwise: true,
+    throughSlots: true,
     update: ({ parameter, gradient, slots: [oldMean, oldSquare], rate, step, decays }) => {
       const mean = moving(beta1, oldMean!, gradient);
       const square = moving(beta2, oldSquare!, mul(gradient, gradient));

@@ -12,6 +12,10 @@ export const sizesOf = (x: Tensor): Tensor => (isKnown(x.dims) ? integers(x.dims
 /** Zeros in the shape of x. */
 export const zerosLike = (x: Tensor): Tensor => expand(constant(0), sizesOf(x));
 
+/** The float32 number 0. */
+export const isZero = (tensor: Tensor): boolean =>
+  tensor.kind === 'constant' && tensor.bytes.length === 4 && tensor.bytes.every(byte => byte === 0);
+
 /** How many elements of x one result of a reduction holds, as float32. */
 export function countAlong(x: Tensor, axes: readonly number[]): Tensor {
   const dims = axes.map(axis => x.dims[axis]!);

@@ -1,21 +1,22 @@
 /**
- * A training step as it is executed: one graph gives the loss and the gradients, small ones then update the state where it
- * lies. The numbers are those of the step as one graph, bit for bit; but the new state never stands beside the old one, and
- * what concerns many small tensors is done once for all of them.
+ * A training step as it is executed: one graph gives the loss and moves on what the optimizer keeps, small ones then update the
+ * values from that. The numbers are those of the step as one graph, bit for bit; but the new state never stands beside the old one,
+ * no gradient waits for another, and what concerns many small tensors is done once for all of them.
  */
 import { fasterForms } from './faster-forms.ts';
 import type { ModelParts } from './model.ts';
 import { endToEnd, packed } from './packing.ts';
 import type { Parameter, RunningStatistic } from './parameters.ts';
+import { rewrite } from './rewrite.ts';
 import { decaysOf, lengthOf, rateScaleOf, type StateTensor, slotsOf, type TrainingStepParts } from './step-parts.ts';
 import { type InputTensor, input, nodesBelow, scope, type Tensor } from './tensor.ts';
 
 export interface StepProgram {
-  /** Inputs: the batch, `rate`, and what the groups `read`. Outputs: `loss`, the metrics, and the `outputs` of every group. */
+  /** Inputs: the batch, `rate`, and what the groups `read`. Outputs: what they `write`, the metrics, and `loss`. */
   readonly gradients: ModelParts;
   /**
-   * How values change, each new one at once in the old one's place. Inputs in order: the values, what the optimizer keeps of them,
-   * their gradients, the learning rate, the number of the update from 1 on. Outputs in order: the values and what is kept.
+   * How values change, each new one at once in the old one's place. Inputs in order: the values, what the optimizer keeps of them by
+   * now, the learning rate, the number of the update from 1 on. Output: the values.
    */
   readonly updates: readonly ModelParts[];
   readonly groups: readonly StateGroup[];
@@ -25,19 +26,21 @@ export interface StepProgram {
 export interface StateGroup {
   /** The values, then what the optimizer keeps of them; in each the same tensors, which lie end to end. */
   readonly buffers: readonly (readonly StateTensor[])[];
-  /** Inputs of the gradients' graph that are parts of the values. */
+  /** Inputs of the gradients' graph that are parts of the buffers. */
   readonly reads: readonly StatePart[];
   /**
-   * Outputs of the gradients' graph which end to end say of the values: their gradients, or, where there is no `update`,
-   * the new values.
+   * Its outputs, the next numbers of parts of the buffers: of all the values, or, where these are updated, of all that the optimizer
+   * keeps. The latter may be written in their place: nothing reads that but what makes the next.
    */
-  readonly outputs: readonly string[];
+  readonly writes: readonly StatePart[];
   readonly update?: GroupUpdate;
 }
 
 export interface StatePart {
   readonly name: string;
   readonly dims: readonly number[];
+  /** Place of the buffer in its group. */
+  readonly buffer: number;
   /** Number of values before it. */
   readonly from: number;
 }
@@ -52,7 +55,7 @@ export interface GroupUpdate {
 /** Tensors of the same rate and decay form groups of so many numbers: an update of less costs more by being asked for. */
 const perGroup = 2 ** 18;
 
-/** Small gradients that follow each other are one output of so many numbers, since each costs something; with more, maps would wait for each other. */
+/** Small gradients that follow each other are taken together up to so many numbers, since each costs something; with more, maps would wait for each other. */
 const perOutput = 2 ** 14;
 
 interface Trained extends Parameter {
@@ -69,14 +72,14 @@ export const inOneGraph = ({ model, state }: { model: ModelParts; state: readonl
   updates: [],
   groups: state.map(tensor => ({
     buffers: [[tensor]],
-    reads: [{ name: tensor.name, dims: tensor.dims, from: 0 }],
-    outputs: [`${tensor.name}.next`],
+    reads: [{ name: tensor.name, dims: tensor.dims, buffer: 0, from: 0 }],
+    writes: [{ name: `${tensor.name}.next`, dims: tensor.dims, buffer: 0, from: 0 }],
   })),
 });
 
 /**
  * The step in parts.
- * @param gradients of the parameters of the step, whose optimizer is elementwise
+ * @param gradients of the parameters of the step, whose optimizer updates them through what it keeps
  */
 export function stepProgram(parts: TrainingStepParts, gradients: readonly Tensor[]): StepProgram {
   const { name, batch, loss, parameters, statistics = [], metrics = {} } = parts;
@@ -94,13 +97,17 @@ export function stepProgram(parts: TrainingStepParts, gradients: readonly Tensor
     loss,
   });
   const faster = fasterForms(outputs.map(([, tensor]) => tensor));
-  const read = inputsOf(faster);
-  const groups = made.map(({ group, inputs }) => ({ ...group, reads: partsOf(inputs, read) }));
-  const inputs = made.flatMap(({ inputs }) => inputs.flatMap(({ tensor }) => (read.has(tensor) ? [tensor] : [])));
+  const used = inputsOf(faster);
+  const readBy = made.map(({ inputs }) => inputs.filter(({ tensor }) => used.has(tensor)));
+  const groups = made.map(({ group, results }, i) => ({
+    ...group,
+    reads: partsOf(readBy[i]!),
+    writes: partsOf(results),
+  }));
   return {
     gradients: {
       name,
-      inputs: [...batch, input('rate', 'float32', []), ...inputs],
+      inputs: [...batch, input('rate', 'float32', []), ...readBy.flat().map(({ tensor }) => tensor)],
       outputs: Object.fromEntries(outputs.map(([output], i) => [output, faster[i]!])),
     },
     updates: updates.graphs,
@@ -139,26 +146,35 @@ function movedTogether(statistics: readonly RunningStatistic[]): (readonly Runni
   return together.length > 0 ? [...others, together] : others;
 }
 
+/** Part of the state as a tensor of the gradients' graph. */
+interface Part<T extends Tensor> extends StatePart {
+  readonly tensor: T;
+}
+
 interface MadeGroup {
-  readonly group: Omit<StateGroup, 'reads'>;
-  readonly results: readonly { readonly name: string; readonly tensor: Tensor; readonly place: number }[];
-  /** Inputs that could be read, and where they lie among the values. */
-  readonly inputs: readonly { readonly tensor: InputTensor; readonly from: number }[];
+  readonly group: Omit<StateGroup, 'reads' | 'writes'>;
+  readonly results: readonly (Part<Tensor> & { readonly place: number })[];
+  /** Inputs that could be read. */
+  readonly inputs: readonly Part<InputTensor>[];
+}
+
+function partOf<T extends Tensor>(tensor: T, part: Omit<Part<T>, 'tensor' | 'dims'>): Part<T> {
+  return { ...part, dims: tensor.dims as readonly number[], tensor };
 }
 
 function trainedGroup(members: readonly Trained[], updates: Updates): MadeGroup {
-  const [first] = members;
-  const results = runsOf(members, perOutput).map(run => {
+  let end = 0;
+  const runs = runsOf(members, perOutput).map(run => {
+    const from = end;
     const gradients = run.map(({ gradient }) => gradient);
-    const tensor = run.length === 1 ? numbersOf(gradients[0]!) : scope('update', () => endToEnd(gradients));
-    const { place } = run[0]!;
-    return { name: `gradient/${place}`, tensor, place };
+    const gradient = run.length === 1 ? numbersOf(gradients[0]!) : scope('update', () => endToEnd(gradients));
+    end += elementsOf(gradient);
+    return updates.kept(run[0]!, gradient, from);
   });
-  const outputs = results.map(({ name }) => name);
   return {
-    group: { buffers: updates.buffersOf(members), outputs, update: updates.of(first!) },
-    results,
-    inputs: placed(members),
+    group: { buffers: updates.buffersOf(members), update: updates.of(members[0]!) },
+    results: runs.flatMap(({ results }) => results),
+    inputs: [...placed(members), ...runs.flatMap(({ inputs }) => inputs)],
   };
 }
 
@@ -170,22 +186,25 @@ function numbersOf(tensor: Tensor): Tensor {
 function movedGroup(members: readonly RunningStatistic[], name: string): MadeGroup {
   const nexts = members.map(({ next }) => next);
   const inputs = placed(members);
-  const group = { buffers: [members.map(stateOf)], outputs: [name] };
-  const result = (tensor: Tensor) => [{ name, tensor, place: Number.POSITIVE_INFINITY }];
+  const group = { buffers: [members.map(stateOf)] };
+  const part = { buffer: 0, from: 0 };
+  const result = (tensor: Tensor) => [{ ...partOf(tensor, { name, ...part }), place: Number.POSITIVE_INFINITY }];
   if (members.length === 1) return { group, results: result(nexts[0]!), inputs };
-  const length = members.reduce((sum, member) => sum + lengthOf(dimsOf(member)), 0);
+  const length = members.reduce((sum, { tensor }) => sum + elementsOf(tensor), 0);
   const before = input(`before/${name}`, 'float32', [length]);
   const all = (vectors: readonly Tensor[]) => vectors.every((vector, i) => vector === members[i]!.tensor);
   const next = scope('update', () => packed(nexts, vectors => (all(vectors) ? before : undefined)));
-  return { group, results: result(next), inputs: [...inputs, { tensor: before, from: 0 }] };
+  return { group, results: result(next), inputs: [...inputs, partOf(before, { name: before.name, ...part })] };
 }
 
-function placed(members: readonly Parameter[]): { tensor: InputTensor; from: number }[] {
+const elementsOf = ({ dims }: Pick<Tensor, 'dims'>) => lengthOf(dims as readonly number[]);
+
+function placed(members: readonly Parameter[]): Part<InputTensor>[] {
   let end = 0;
-  return members.map(member => {
+  return members.map(({ tensor }) => {
     const from = end;
-    end += lengthOf(dimsOf(member));
-    return { tensor: member.tensor, from };
+    end += elementsOf(tensor);
+    return partOf(tensor, { name: tensor.name, buffer: 0, from });
   });
 }
 
@@ -200,12 +219,10 @@ function inputsOf(outputs: readonly Tensor[]): ReadonlySet<Tensor> {
   return new Set(read.filter(({ kind }) => kind === 'input'));
 }
 
-const partsOf = (inputs: MadeGroup['inputs'], read: ReadonlySet<Tensor>): StatePart[] =>
-  inputs.flatMap(({ tensor, from }) =>
-    read.has(tensor) ? [{ name: tensor.name, dims: tensor.dims as readonly number[], from }] : [],
-  );
+const partsOf = (parts: readonly Part<Tensor>[]): StatePart[] =>
+  parts.map(({ name, dims, buffer, from }) => ({ name, dims, buffer, from }));
 
-/** The graphs by which the optimizer updates any numbers, with decay and without. */
+/** How the optimizer changes any numbers: what it keeps within the gradients' graph, the values by graphs of its own, with decay and without. */
 class Updates {
   readonly #parts: TrainingStepParts;
   readonly #places = new Map<boolean, number>();
@@ -220,6 +237,28 @@ class Updates {
     return [members.map(stateOf), ...this.#parts.optimizer.slots.map((_, i) => kept.map(slots => slots[i]!))];
   }
 
+  /** What is kept of values from here on, moved on by their gradient, in its shape. */
+  kept(first: Trained, gradient: Tensor, from: number): Pick<MadeGroup, 'results' | 'inputs'> {
+    const { optimizer } = this.#parts;
+    const { place } = first;
+    const [parameter, ...slots] = ['values', ...optimizer.slots].map(name =>
+      input(`${name}/${place}`, 'float32', gradient.dims),
+    ) as [InputTensor, ...InputTensor[]];
+    const [rate, step] = [input('rate', 'float32', []), input('step', 'float32', [])];
+    const decays = decaysOf(this.#parts, first);
+    const next = scope('update', () => optimizer.update({ parameter, gradient, slots, rate, step, decays }));
+    checkOverwriting(slots, next.slots);
+    const read = inputsOf(next.slots);
+    if (read.has(rate) || read.has(step)) throw new Error('what the optimizer keeps depends on the rate or the step');
+    return {
+      results: next.slots.map((tensor, i) => ({
+        ...partOf(tensor, { name: `${slots[i]!.name}.next`, buffer: i + 1, from }),
+        place,
+      })),
+      inputs: [parameter, ...slots].map((tensor, buffer) => partOf(tensor, { name: tensor.name, buffer, from })),
+    };
+  }
+
   of(parameter: Parameter): GroupUpdate {
     const decays = decaysOf(this.#parts, parameter);
     const graph = this.#places.get(decays) ?? this.graphs.push(updateGraph(this.#parts, decays)) - 1;
@@ -228,23 +267,25 @@ class Updates {
   }
 }
 
+/** The values from what the optimizer keeps of them by now. */
 function updateGraph({ optimizer }: TrainingStepParts, decays: boolean): ModelParts {
-  const [parameter, gradient, ...slots] = ['parameter', 'gradient', ...optimizer.slots].map(name =>
-    input(name, 'float32', ['n']),
-  ) as [InputTensor, InputTensor, ...InputTensor[]];
+  const vector = (name: string) => input(name, 'float32', ['n']);
+  const [parameter, gradient] = [vector('parameter'), vector('gradient')];
+  const [before, kept] = [optimizer.slots.map(vector), optimizer.slots.map(vector)];
   const [rate, step] = [input('rate', 'float32', []), input('step', 'float32', [])];
-  const next = optimizer.update({ parameter, gradient, slots, rate, step, decays });
-  const [before, after] = [
-    [parameter, ...slots],
-    [next.parameter, ...next.slots],
-  ];
-  checkOverwriting(before, after);
-  const outputs = before.map(({ name }, i) => [`${name}.next`, after[i]!]);
-  return {
-    name: 'update',
-    inputs: [parameter, ...slots, gradient, rate, step],
-    outputs: Object.fromEntries(outputs),
-  };
+  const next = optimizer.update({ parameter, gradient, slots: before, rate, step, decays });
+  const moved = new Map(next.slots.map((slot, i) => [slot, kept[i]!]));
+  const [value] = rewrite([next.parameter], { node: ({ outputs }) => keptOf(outputs, moved) });
+  const read = inputsOf([value!]);
+  if ([gradient, ...before].some(tensor => read.has(tensor)))
+    throw new Error('the optimizer updates values by more than what it keeps of them');
+  checkOverwriting([parameter], [value!]);
+  return { name: 'update', inputs: [parameter, ...kept, rate, step], outputs: { 'parameter.next': value! } };
+}
+
+function keptOf(outputs: readonly Tensor[], moved: ReadonlyMap<Tensor, Tensor>): readonly Tensor[] | undefined {
+  const kept = moved.get(outputs[0]!);
+  return kept && [kept];
 }
 
 /** @throws Error if new values cannot take the place of the old ones while they are made, because something may still read those */

@@ -14,7 +14,7 @@ export interface TrainingStep {
   readonly model: ModelParts;
   /** Parameters, running statistics, what the optimizer keeps (`slot/name`), and the number of steps (`step`). */
   readonly state: readonly StateTensor[];
-  /** The form that is executed: the same numbers, bit for bit. Where the optimizer looks at whole tensors it is the one graph. */
+  /** The form that is executed: the same numbers, bit for bit. Where the optimizer looks at whole tensors, or keeps nothing, it is the one graph. */
   readonly program: StepProgram;
 }
 
@@ -58,7 +58,7 @@ export function trainingStep(parts: TrainingStepParts): TrainingStep {
     { held },
   );
   const whole = onDemand(() => wholeStep(parts, gradients));
-  const program = onDemand(() => (parts.optimizer.elementwise ? stepProgram(parts, gradients) : inOneGraph(whole())));
+  const program = onDemand(() => (parts.optimizer.throughSlots ? stepProgram(parts, gradients) : inOneGraph(whole())));
   return {
     get model() {
       return whole().model;

@@ -183,24 +183,37 @@ export function modelRunnerContract<R extends ModelRunner>(
     });
 
     describe('a training', () => {
-      const [w, g] = ['w', 'g'].map(name => input(name, 'float32', ['n']));
+      const [w, v] = ['w', 'v'].map(name => input(name, 'float32', ['n']));
       const rate = input('rate', 'float32', []);
-      /** The gradient of b·w for w is b; with it w loses b · rate, and `seen` becomes b. */
+      /** The gradient of b·w for w is b. Of four numbers the two in the middle are w; all have a velocity, to which b is added twice: w loses it · rate. `seen` becomes b. */
       const graphs = (): TrainingGraphs => {
         const [b, one] = [input('b', 'float32', [2]), input('w', 'float32', [2])];
+        const [left, right] = [input('left', 'float32', [2]), input('right', 'float32', [2])];
         const loss = reduceSum(mul(b, one), { axes: [0], keepdims: 0 });
-        const outputs = { g: identity(b), s: identity(b), seen: identity(b), loss };
-        const inputs = [w!, g!, rate, input('step', 'float32', [])];
+        const outputs = { 'left.next': add(left, b), 'right.next': add(right, b), seen: identity(b), loss };
+        const inputs = [w!, v!, rate, input('step', 'float32', [])];
+        const part = (name: string, buffer: number, from: number) => ({ name, dims: [2], buffer, from });
         return {
-          gradients: toModel({ name: 'gradients', inputs: [b, one], outputs }),
-          updates: [toModel({ name: 'update', inputs, outputs: { next: sub(w!, mul(rate, g!)) } })],
+          gradients: toModel({ name: 'gradients', inputs: [b, one, left, right], outputs }),
+          updates: [toModel({ name: 'update', inputs, outputs: { next: sub(w!, mul(rate, v!)) } })],
           groups: [
-            { reads: [{ name: 'w', dims: [2], from: 1 }], outputs: ['s', 'g'], update: { graph: 0, rateScale: 0.5 } },
-            { reads: [], outputs: ['seen'] },
+            {
+              reads: [part('w', 0, 1), part('left', 1, 0), part('right', 1, 2)],
+              writes: [part('left.next', 1, 0), part('right.next', 1, 2)],
+              update: { graph: 0, rateScale: 0.5 },
+            },
+            { reads: [], writes: [part('seen', 0, 0)] },
           ],
         };
       };
-      const start = (): TrainingState => [[Float32Array.of(9, 1, 2, 9)], [Float32Array.of(0, 0)]];
+      const start = (): TrainingState => [
+        [Float32Array.of(9, 1, 2, 9), Float32Array.of(0, 1, 0, 1)],
+        [Float32Array.of(0, 0)],
+      ];
+      const updated = (): TrainingState => [
+        [Float32Array.of(6, -5, -1, 3), Float32Array.of(3, 6, 3, 6)],
+        [Float32Array.of(3, 5)],
+      ];
       const batch = () => ({ b: floats([2], 3, 5) });
       let trainer: Trainer;
       beforeEach(async () => {
@@ -214,12 +227,22 @@ export function modelRunnerContract<R extends ModelRunner>(
         expect(state[0]![0]!.length).toBe(0);
         expect(await trainer.gradients(batch())).toEqual({ loss: 13 });
         await trainer.update({ rate: 2, step: 1 });
-        expect(await trainer.take()).toEqual([[Float32Array.of(6, -4, -1, 4)], [Float32Array.of(3, 5)]]);
+        expect(await trainer.take()).toEqual(updated());
+      });
+
+      test('gives its state between the halves of a step that is done aside', async () => {
+        await trainer.put(start());
+        await trainer.gradients(batch(), true);
+        const state = await trainer.take();
+        expect(state).toEqual(start());
+        await trainer.put(state);
+        await trainer.update({ rate: 2, step: 1 });
+        expect(await trainer.take()).toEqual(updated());
       });
 
       test('leaves its state alone in a trial', async () => {
         await trainer.put(start());
-        await trainer.gradients(batch());
+        await trainer.gradients(batch(), true);
         await trainer.update({ rate: 2, step: 1, trial: true });
         expect(await trainer.take()).toEqual(start());
       });
@@ -236,30 +259,42 @@ export function modelRunnerContract<R extends ModelRunner>(
         await trainer.put(start());
         await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
         await trainer.gradients(batch());
+        for (const early of [
+          () => trainer.take(),
+          () => trainer.gradients(batch()),
+          () => trainer.update({ rate: 2, step: 1, trial: true }),
+        ])
+          await expect(early()).rejects.toThrow('half a step is done');
         await trainer.update({ rate: 2, step: 1 });
         await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
+        expect(await trainer.take()).toEqual(updated());
         await trainer.release();
         await expect(trainer.take()).rejects.toThrow('the training was released');
       });
 
-      test('says what the runtime says of a batch, and applies nothing of it', async () => {
+      test('says what the runtime says of a batch; a state that may be half moved on is gone', async () => {
+        const wrong = () => ({ b: floats([3], 3, 5, 7) });
         await trainer.put(start());
-        await trainer.gradients(batch());
-        await expect(trainer.gradients({ b: floats([3], 3, 5, 7) })).rejects.toThrow('invalid dimensions for input: b');
+        await expect(trainer.gradients(wrong(), true)).rejects.toThrow('invalid dimensions for input: b');
         await expect(trainer.update({ rate: 2, step: 1 })).rejects.toThrow('no gradients wait');
-        expect(await trainer.take()).toEqual(start());
+        const state = await trainer.take();
+        expect(state).toEqual(start());
+        await trainer.put(state);
+        await expect(trainer.gradients(wrong())).rejects.toThrow('invalid dimensions for input: b');
+        await expect(trainer.gradients(batch())).rejects.toThrow('the state is not here');
       });
 
-      test('refuses results that it cannot keep, for good', async () => {
+      test('refuses what it cannot tell, for good', async () => {
         const [b, half] = [input('b', 'float32', ['m']), input('w', 'float32', [2])];
         const gradients = (outputs: ModelParts['outputs']) =>
           runner.train(
             { ...graphs(), gradients: toModel({ name: 'odd', inputs: [b, half], outputs }) },
             { threads: 1 },
           );
-        await expect(gradients({ g: b })).rejects.toThrow('the output "g": float32 of m, not float32 of fixed size');
-        await expect(gradients({ g: cast(half, { to: 'int32' }) })).rejects.toThrow('the output "g": int32 of 2');
-        await expect(gradients({ g: half })).rejects.toThrow('no output "s"');
+        await expect(gradients({ g: b })).rejects.toThrow('cannot tell "g": it is float32 of m');
+        await expect(gradients({ g: cast(half, { to: 'int32' }) })).rejects.toThrow(
+          'cannot tell "g": it is int32 of 2',
+        );
       });
 
       test('refuses graphs that are none, for good', async () => {
