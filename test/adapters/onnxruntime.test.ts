@@ -5,8 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { OnnxRuntime } from '#adapters/onnxruntime/onnx-runtime';
+import { withRefusedOutput } from '#adapters/onnxruntime/refused-output';
 import { oneLine, Session } from '#adapters/onnxruntime/session';
 import { SessionPool } from '#adapters/onnxruntime/session-pool';
 import { PermanentError } from '#core/errors';
@@ -58,6 +60,20 @@ describe('errors', () => {
     });
     await expect(run).rejects.toThrow(/^[^\n/]*Gather_0[^\n/]*9[^\n/]*$/);
     await runner.close();
+  });
+});
+
+describe('an output that is refused', () => {
+  test('keeps the runtime from handing over the others, which are written where they are wanted', async () => {
+    const x = input('x', 'float32', [3]);
+    const model = toModel({ name: 'two', inputs: [x], outputs: { y: relu(x) } });
+    const session = await ort.InferenceSession.create(withRefusedOutput(model));
+    expect(session.outputNames).toEqual(['refused', 'y']);
+    const tensor = (...values: number[]) => new ort.Tensor('float32', Float32Array.from(values), [values.length]);
+    const y = tensor(7, 7, 7);
+    await expect(session.run({ x: tensor(-1, 2, 3) }, { refused: null, y })).rejects.toThrow(/^Non tensor type/);
+    expect(y.data).toEqual(Float32Array.of(0, 2, 3));
+    await session.release();
   });
 });
 
