@@ -36,8 +36,8 @@ export function usesIn(outputs: readonly Tensor[]): ReadonlyMap<Tensor, number> 
   return uses;
 }
 
-/** Products of so many numbers and fewer are put together before anything else is done to them (`step-program`). */
-const fewNumbers = 2 ** 14;
+/** Gradients that follow each other are put together up to so many numbers (`step-program`), before anything else is done to them. */
+export const fewNumbers = 2 ** 14;
 
 /** A product of matrices and a tensor times a number are summed by the product: three passes and two maps less. */
 export function addedTo(

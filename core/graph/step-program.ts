@@ -3,6 +3,7 @@
  * values from that. The numbers are those of the step as one graph, bit for bit; but the new state never stands beside the old one,
  * no gradient waits for another, and what concerns many small tensors is done once for all of them.
  */
+import { fewNumbers } from './additions.ts';
 import { fasterForms } from './faster-forms.ts';
 import type { ModelParts } from './model.ts';
 import { endToEnd, packed } from './packing.ts';
@@ -54,9 +55,6 @@ export interface GroupUpdate {
 
 /** Tensors of the same rate and decay form groups of so many numbers: an update of less costs more by being asked for. */
 const perGroup = 2 ** 18;
-
-/** Small gradients that follow each other are taken together up to so many numbers, since each costs something; with more, maps would wait for each other. */
-const perOutput = 2 ** 14;
 
 interface Trained extends Parameter {
   /** Place among the parameters. */
@@ -164,7 +162,8 @@ function partOf<T extends Tensor>(tensor: T, part: Omit<Part<T>, 'tensor' | 'dim
 
 function trainedGroup(members: readonly Trained[], updates: Updates): MadeGroup {
   let end = 0;
-  const runs = runsOf(members, perOutput).map(run => {
+  // Each costs something; with more numbers, maps would wait for each other.
+  const runs = runsOf(members, fewNumbers).map(run => {
     const from = end;
     const gradients = run.map(({ gradient }) => gradient);
     const gradient = run.length === 1 ? numbersOf(gradients[0]!) : scope('update', () => endToEnd(gradients));
