@@ -107,7 +107,7 @@ export interface UpdateOptions {
   readonly rate: number;
   /** Which update it is, 1 at first. */
   readonly step: number;
-  /** Everything is computed and the state stays as it is: to see how long it takes. */
+  /** Everything is computed, after gradients aside, and the state stays as it is: to see how long it takes. */
   readonly trial?: boolean;
 }
 

@@ -6,7 +6,7 @@ const name = 'refused';
 /**
  * The model with one more output, its first: an empty sequence. The binding for Node copies every output into new memory, also where
  * memory was given for it (https://github.com/microsoft/onnxruntime/pull/32346 is to end that). It stops at a sequence, which it cannot
- * hand over, when everything has been computed: a twentieth of a training step's time, and its gradients' memory once instead of twice.
+ * hand over, when everything has been computed: a copy of all that a training step writes is a twentieth of its time.
  */
 export function withRefusedOutput(model: Uint8Array): Uint8Array {
   const type = { sequenceType: { elemType: { tensorType: { elemType: dataTypes.float32 } } } };

@@ -92,7 +92,7 @@ const tensorOf = ({ type, data, dims }) => new ort.Tensor(type, data, dims);
 async function run({ feeds, wanted }) {
   if (!session) throw new Error('no model is open');
   const given = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
-  // Memory given for an output would be no gain: the runtime's binding copies every output into new memory all the same.
+  // Memory given for an output would be no gain: the runtime's binding copies every output that it hands over into new memory.
   const results = await session.run(given, wanted);
   /** @type {TensorValues} */
   const outputs = Object.fromEntries(

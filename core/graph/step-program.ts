@@ -62,7 +62,7 @@ interface Trained extends Parameter {
   readonly gradient: Tensor;
 }
 
-const dimsOf = ({ tensor }: Parameter) => tensor.dims as readonly number[];
+const elementsOf = ({ dims }: Pick<Tensor, 'dims'>) => lengthOf(dims as readonly number[]);
 
 /** The step as one graph, whose new state takes the place of the old one. */
 export const inOneGraph = ({ model, state }: { model: ModelParts; state: readonly StateTensor[] }): StepProgram => ({
@@ -118,7 +118,7 @@ function runsOf<T extends Parameter>(items: readonly T[], most: number): T[][] {
   const runs: T[][] = [];
   let room = 0;
   for (const item of items) {
-    const length = lengthOf(dimsOf(item));
+    const length = elementsOf(item.tensor);
     if (length <= room) runs.at(-1)!.push(item);
     else runs.push([item]);
     room = (length <= room ? room : most) - length;
@@ -195,8 +195,6 @@ function movedGroup(members: readonly RunningStatistic[], name: string): MadeGro
   const next = scope('update', () => packed(nexts, vectors => (all(vectors) ? before : undefined)));
   return { group, results: result(next), inputs: [...inputs, partOf(before, { name: before.name, ...part })] };
 }
-
-const elementsOf = ({ dims }: Pick<Tensor, 'dims'>) => lengthOf(dims as readonly number[]);
 
 function placed(members: readonly Parameter[]): Part<InputTensor>[] {
   let end = 0;
