@@ -1,13 +1,10 @@
 /** One journey as a new user makes it, through the built command line: folder → run → names → exports → model → report. */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SharpCodec } from '#adapters/sharp/sharp-codec';
 import { parseNearDuplicatesCsv } from '#core/formats/near-duplicates-csv';
 import { decompressCounts, maskOfCounts } from '#core/formats/rle';
-import { modelSize, toNchw } from '#core/image/model-input';
 import type { Card } from '#core/labels/card';
 import type { ClassMap } from '#core/labels/class-map';
 import { parseMergeProposals } from '#core/labels/merge-proposals';
@@ -16,8 +13,9 @@ import type { RunSummary } from '../cli/run-summary.ts';
 import { writeSceneFolder } from '../cli/scene-folder.ts';
 import { done, doneJson, selflabel } from './command-line.ts';
 import { dataFolder, dataMissing } from './contracts/test-data.ts';
-import { decide, enlarged, type Maps } from './decision-reference.ts';
-import { chromiumReason, hasChromium, launchChromium } from './pages/chromium.ts';
+import { chromiumReason, hasChromium } from './pages/chromium.ts';
+import { assertReportOpens } from './pages/opened-report.ts';
+import { shareOfEqualPixels } from './published-model.ts';
 import { filesBelow, hashesBelow, readIds, readJsonFile, readReceipt, resultBytes } from './result-folder.ts';
 import { scratchRoom } from './scratch-rooms.ts';
 import { whileServing } from './served.ts';
@@ -28,34 +26,6 @@ const room = scratchRoom();
 const scenes = 24;
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-/** The published model alone, in a session of its own, with the card's rule written from its definition. */
-async function shareOfEqualPixels(out: string, images: string, names: readonly string[]): Promise<number> {
-  const session = await InferenceSession.create(join(out, 'model', 'model.onnx'));
-  const { decision, inputs } = readJsonFile<Card>(out, 'model', 'card.json');
-  let [equal, all] = [0, 0];
-  for (const name of names) {
-    const { image } = await codec.decode(readFileSync(join(images, name)));
-    const size = modelSize(image, inputs.resize);
-    const shrinks = size.width <= image.width && size.height <= image.height;
-    const planes = shrinks ? toNchw(await codec.resize(image, size.width, size.height)) : enlarged(image, size);
-    const dims = [1, 3, size.height, size.width];
-    const { scores, foreground } = await session.run({ image: new Tensor('float32', planes, dims) });
-    const labels = decide(decision, mapsOf(scores!), mapsOf(foreground!), image);
-    const { ids } = await readIds(out, 'labels', name.replace(/\.\w+$/, '.png'));
-    equal += labels.filter((label, i) => label === ids[i]).length;
-    all += ids.length;
-  }
-  await session.release();
-  return equal / all;
-}
-
-const mapsOf = ({ data, dims }: Tensor): Maps => ({
-  data: data as Float32Array,
-  channels: dims[1]!,
-  height: dims[2]!,
-  width: dims[3]!,
-});
 
 const markers = (out: string, stage: string) => readdirSync(join(out, 'jobs', 'local', 'done', stage)).sort();
 
@@ -266,7 +236,9 @@ describe('the journey on painted scenes', () => {
     expect(filesBelow(join(predicted, 'labels'))).toHaveLength(scenes);
   });
 
-  it.skipIf(!hasChromium)(`writes a report that opens from a folder${chromiumReason}`, () => assertReportOpens(out));
+  it.skipIf(!hasChromium)(`writes a report that opens from a folder${chromiumReason}`, () =>
+    assertReportOpens(out, room),
+  );
 });
 
 /** `expect` compares large arrays element by element, which takes minutes. */
@@ -279,34 +251,6 @@ interface Coco {
   readonly images: readonly { id: number; file_name: string; width: number; height: number }[];
   readonly categories: readonly { id: number; name: string }[];
   readonly annotations: readonly { image_id: number; category_id: number; segmentation: { counts: string } }[];
-}
-
-/** Moves the report elsewhere, so that nothing it needs may lie outside, and opens it from the file system. */
-async function assertReportOpens(out: string): Promise<void> {
-  const moved = join(room, `report of ${Date.now()} #1`);
-  cpSync(join(out, 'report'), moved, { recursive: true });
-  const browser = await launchChromium();
-  try {
-    const page = await (await browser.newContext({ offline: true })).newPage();
-    const complaints: string[] = [];
-    page.on('console', message => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', error => complaints.push(error.message));
-    page.on('requestfailed', request => complaints.push(`${request.url()} failed`));
-    await page.goto(pathToFileURL(join(moved, 'index.html')).href);
-    await page.evaluate('document.querySelectorAll("img").forEach(img => { img.loading = "eager"; })');
-    await page.waitForLoadState('networkidle');
-    const pictures = (await page.evaluate(
-      '[...document.images].filter(img => img.hasAttribute("src")).map(img => img.naturalWidth)',
-    )) as number[];
-    expect(pictures.length).toBeGreaterThan(5);
-    expect(pictures.every(width => width > 0)).toBe(true);
-    expect(complaints).toEqual([]);
-    expect(await page.evaluate('document.body.innerText')).toContain('class 1');
-  } finally {
-    await browser.close();
-  }
 }
 
 describe.skipIf(dataMissing)(`the journey on real photos with a real network${dataMissing}`, () => {
@@ -327,7 +271,7 @@ describe.skipIf(dataMissing)(`the journey on real photos with a real network${da
     const predicted = join(room, 'pets', 'predicted');
     await done('predict', images, '--model', join(out, 'model'), '--out', predicted);
     expect(hashesBelow(join(predicted, 'labels'))).toEqual(hashesBelow(join(out, 'labels')));
-    if (hasChromium) await assertReportOpens(out);
+    if (hasChromium) await assertReportOpens(out, room);
     expect((await selflabel('export', out, '--format', 'cvat', '--to', join(out, 'export', 'cvat'))).code).toBe(0);
   });
 });
